@@ -1,0 +1,130 @@
+"""Files that are there whole or not at all: written beside their place, flushed to the disk, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+from tuwen.errors import CheckpointError
+
+STALE_S = 3600.0
+"""Seconds after which a temporary file is taken for one that a killed process left behind."""
+
+_number = count()
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary path in the folder of `path`; what was written there becomes `path` if no error came.
+
+    A process killed at any moment leaves the earlier file or the new one, never half of one.
+
+    Raises:
+        CheckpointError: the file cannot be written (full disk, no permission); the earlier one is intact.
+    Example:
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "a.txt"
+        >>> with atomic(place) as temporary:
+        ...     _ = temporary.write_text("whole")
+        >>> place.read_text(), len(list(place.parent.iterdir()))
+        ('whole', 1)
+    """
+    path = Path(path)
+    _sweep(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_number)}.writing")
+    try:
+        with cannot_write(path):
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def write_atomic(path: str | Path, data: bytes | str) -> None:
+    """Writes a whole file, text as UTF-8 with its line ends as they are. See `atomic`.
+
+    Raises:
+        CheckpointError: the file cannot be written; the earlier one is intact.
+    """
+    with atomic(path) as temporary:
+        write_bytes(temporary, data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a new file, not yet synchronised; the smallest step that can fail."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+    finally:
+        os.close(handle)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file's content is on the disk."""
+    handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:  # some network file systems cannot
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def cannot_write(path: Path) -> Iterator[None]:
+    """Turns an OSError into one line that says what could not be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        intact = f" What was at {path} before is intact." if path.exists() else ""
+        raise CheckpointError(f"cannot write {path}: {reason(error, path.parent)}{intact}") from error
+
+
+def reason(error: OSError, folder: Path) -> str:
+    """Why writing into a folder failed, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"no space left on the disk ({_free_mb(folder)}). Free some, or write to another disk with -o."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"no permission to write into {folder}. Write elsewhere with -o."
+    if error.errno == errno.ENOENT:
+        return f"there is no folder {folder}. Make it first."
+    return f"{error.strerror or error}."
+
+
+def _free_mb(folder: Path) -> str:
+    try:
+        state = os.statvfs(folder)
+    except (AttributeError, OSError):
+        return "its free space is unknown"
+    return f"{state.f_bavail * state.f_frsize // 2**20} MB are free at {folder}"
+
+
+def _sweep(path: Path) -> None:
+    """Removes what killed processes left of earlier attempts at this file."""
+    for left in path.parent.glob(f".{path.name}.*.writing"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_S:
+                left.unlink()

@@ -1,0 +1,175 @@
+"""Where bulk answers go: a table, JSON lines, or a text file a picture. A killed job goes on where it stood."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from tuwen.errors import ConfigError, DataError
+
+KEY = "image"
+"""Name of the column that says which picture a row is about."""
+
+
+class Rows(Protocol):
+    """Takes answers, a batch at a time; `done` holds the pictures that have one already."""
+
+    done: set[str]
+
+    def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
+        """Adds (picture, fields of the answer, its text to read); on the disk when this returns."""
+
+    def close(self) -> None: ...
+
+
+def open_rows(out: str, columns: Sequence[str], pictures: Iterable[tuple[str, Path]], *, overwrite: bool = False) -> Rows:
+    """The writer that a name asks for.
+
+    Args:
+        out: FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture.
+        columns: fields of an answer.
+        pictures: (path as typed, path below the folder that was typed) of every picture.
+        overwrite: what is there already is written anew.
+    Raises:
+        ConfigError: a name that says neither, or a file that holds something else.
+        DataError: two pictures would have one .txt.
+    """
+    path, suffix = Path(out), Path(out).suffix.lower()
+    if out.endswith(("/", os.sep)) or path.is_dir() or not suffix:
+        return TextFiles(path, pictures, overwrite=overwrite)
+    if suffix not in (".csv", ".jsonl"):
+        raise ConfigError(f"-o {out} ends in {suffix}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if overwrite:
+        path.unlink(missing_ok=True)
+    return Table(path, columns) if suffix == ".csv" else JsonLines(path)
+
+
+class _Appended:
+    """A file that grows by whole records; half a record at its end, from a kill, is cut off."""
+
+    def __init__(self, path: Path, length: int):
+        self.path = path
+        self.file: IO[bytes] = path.open("r+b" if path.exists() else "w+b")
+        self.file.truncate(length)
+        self.file.seek(length)
+
+    def append(self, data: bytes) -> None:
+        self.file.write(data)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        self.file.close()
+
+
+class Table(_Appended):
+    """A CSV with a header, in UTF-8 with a mark at its start, which Excel needs and pandas takes."""
+
+    def __init__(self, path: Path, columns: Sequence[str]):
+        self.columns = [KEY, *columns]
+        old = path.read_bytes() if path.exists() else b""
+        length = _whole_records(old)
+        records = list(csv.reader(io.StringIO(old[:length].decode("utf-8-sig", "replace"), newline="")))
+        if old and records[:1] != [self.columns]:
+            raise ConfigError(
+                f"{path} is there and its first line is not {','.join(self.columns)}; name another file with -o, or replace it with --overwrite."
+            )
+        self.done = {record[0] for record in records[1:] if record}
+        super().__init__(path, length)
+        if not records:
+            self.append(b"\xef\xbb\xbf" + self._line(self.columns))
+
+    def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
+        lines = [self._line([name, *(_cell(fields[c]) for c in self.columns[1:])]) for name, fields, _ in answers]
+        self.append(b"".join(lines))
+
+    @staticmethod
+    def _line(cells: Sequence[Any]) -> bytes:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerow(cells)
+        return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+class JsonLines(_Appended):
+    """One JSON object a line."""
+
+    def __init__(self, path: Path):
+        old = path.read_bytes() if path.exists() else b""
+        length = old.rfind(b"\n") + 1
+        try:
+            self.done = {json.loads(line)[KEY] for line in old[:length].splitlines() if line.strip()}
+        except (ValueError, KeyError, TypeError):
+            raise ConfigError(
+                f"{path} is there and not every line is an object with {KEY!r}; name another file with -o, or replace it with --overwrite."
+            ) from None
+        super().__init__(path, length)
+
+    def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
+        self.append("".join(to_json({KEY: name, **fields}) + "\n" for name, fields, _ in answers).encode("utf-8", "surrogateescape"))
+
+
+class TextFiles:
+    """One .txt a picture, of the same stem, in a folder that mirrors the pictures' own; none is ever replaced."""
+
+    def __init__(self, folder: Path, pictures: Iterable[tuple[str, Path]], *, overwrite: bool = False):
+        if folder.is_file():
+            raise ConfigError(f"-o {folder} is a file; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture.")
+        self.places: dict[str, Path] = {}
+        taken: dict[Path, str] = {}
+        for name, below in pictures:
+            place = folder / below.with_suffix(".txt")
+            if place in taken:
+                raise DataError(f"{taken[place]} and {name} would both have {place}; use -o FILE.csv for them.")
+            self.places[name], taken[place] = place, name
+        self.done = set() if overwrite else {name for name, place in self.places.items() if place.exists()}
+
+    def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
+        from tuwen._files import write_atomic
+
+        for name, _, text in answers:
+            self.places[name].parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.places[name], text + "\n")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _whole_records(data: bytes) -> int:
+    """Length of the part of a CSV that ends with a whole record: a line end outside of quotes."""
+    end, quotes = 0, 0
+    start = 0
+    while (stop := data.find(b"\n", start)) >= 0:
+        quotes += data.count(b'"', start, stop)
+        start = stop + 1
+        if quotes % 2 == 0:
+            end = start
+    return end
+
+
+def _cell(value: Any) -> Any:
+    """A value as a cell: what is nested is JSON, what is empty is empty."""
+    if value is None or (isinstance(value, list | tuple | dict) and not value):
+        return ""
+    return to_json(value) if isinstance(value, list | tuple | dict) else value
+
+
+def to_json(value: Any) -> str:
+    """One line of JSON; what is no finite number is null, a path is its text."""
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -1,0 +1,50 @@
+"""The `data` section of a recipe: how a path is read and split."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tuwen.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """How the data is read. Raises ConfigError where a value cannot work."""
+
+    on_error: Literal["raise", "skip"] = "raise"
+    """raise: stop at the first row that cannot be used; skip: leave it out, count it and list it."""
+    image_column: str = ""
+    """Column of a table that holds the pictures; empty: guessed by name, then by content."""
+    text_column: str = ""
+    """Column of a table that holds the captions; empty: guessed by name, then by content."""
+    split_column: str = ""
+    """Column of a table that says train, val or test; empty: 'split', where there is one."""
+    root: str = ""
+    """Folder that relative picture paths start from; empty: the folder of the table."""
+    val: float = 0.1
+    """Share of the pictures that validates, where the data has no such part; 0 to below 1."""
+    test: float = 0.1
+    """Share of the pictures that tests, where the data has no splits; 0 to below 1."""
+    max_pixels: int = 100_000_000
+    """Width times height above which a picture is refused from its header; 1 or more."""
+    max_words: int = 1000
+    """Words above which a caption is taken for a mistake; 1 or more."""
+    captions: Literal["one", "all"] = "one"
+    """How many captions of a picture a training step sees: one drawn at random, or all."""
+    workers: int = 2
+    """Threads or processes that decode pictures; 0: none beside the main one."""
+    cache: str = ""
+    """Folder of the feature cache; empty: beside the model."""
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ("raise", "skip"):
+            raise ConfigError(f"data.on_error is {self.on_error!r}; it can be 'raise' or 'skip'.")
+        if self.captions not in ("one", "all"):
+            raise ConfigError(f"data.captions is {self.captions!r}; it can be 'one' or 'all'.")
+        if min(self.val, self.test) < 0 or self.val + self.test >= 1:
+            raise ConfigError(
+                f"data.val={self.val} and data.test={self.test} leave nothing to train on; "
+                "both are 0 or more and their sum is below 1, as in data.val=0.1 data.test=0.1."
+            )
+        for name, least in (("max_pixels", 1), ("max_words", 1), ("workers", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"data.{name} is {getattr(self, name)}; it is {least} or more.")

@@ -1,0 +1,1 @@
+"""A Latent -> one modality. One decoder a file."""

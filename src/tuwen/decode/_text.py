@@ -1,0 +1,63 @@
+"""What every text decoder shares: the making of targets, and the contract that `generate` relies on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from tuwen.text_part import TextPart
+from tuwen.types import Decoded, Feed, Latent
+
+
+class TextDecoder(TextPart):
+    """Base of decoders that write text token by token.
+
+    A subclass makes its layers in `settle(vocabulary_size)`, and has `forward`, `start`, `step`, `reorder` and `drop`.
+    """
+
+    def prepare(self, values: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Captions -> (P, T + 1) token numbers from begin to end, and their (P, T + 1) mask of real ones."""
+        return self.framed(values, self.max_tokens - 1)
+
+    def texts(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Token numbers -> texts."""
+        return self.tokenizer.decode(rows)
+
+    def forward(self, latent: Latent, target: Feed) -> Decoded:
+        """Teacher forcing: logits of every real token of the target, given those before it.
+
+        Args:
+            latent: B rows with tokens; target.owner_P points at them.
+        """
+        raise NotImplementedError
+
+    def start(self, latent: Latent, beams: int = 1) -> Any:
+        """State of B * beams rows that have said nothing yet; rows of one picture stand together."""
+        raise NotImplementedError
+
+    def step(self, state: Any, token_N: Tensor) -> Tensor:
+        """Takes one token for each of N = B * beams rows, gives (N, V) float32 logits of the next; changes the state."""
+        raise NotImplementedError
+
+    def reorder(self, state: Any, index_N: Tensor) -> None:
+        """Row i goes on from what row index_N[i] has said (both of one picture); changes the state."""
+        raise NotImplementedError
+
+    def drop(self, state: Any, keep_B: Tensor) -> None:
+        """Keeps the pictures whose number stands in the int64 `keep_B`, with all their beams; changes the state."""
+        raise NotImplementedError
+
+
+class Steps(Protocol):
+    """The part of a text decoder that `generate` uses."""
+
+    bos: int
+    eos: int
+    max_tokens: int
+
+    def start(self, latent: Latent, beams: int = 1) -> Any: ...
+    def step(self, state: Any, token_N: Tensor) -> Tensor: ...
+    def reorder(self, state: Any, index_N: Tensor) -> None: ...
+    def drop(self, state: Any, keep_B: Tensor) -> None: ...

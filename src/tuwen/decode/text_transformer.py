@@ -1,0 +1,190 @@
+"""A transformer that writes text while it looks at the tokens of a latent. Its weights map one to one to GPT-2's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tuwen.decode._text import TextDecoder
+from tuwen.errors import ShapeError
+from tuwen.layers import Block, CrossAttention, init_gpt2
+from tuwen.tokenizer import Kind
+from tuwen.types import Decoded, Feed, Latent, Widths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    width: int = 384
+    """Width D of the layers; a multiple of heads."""
+    layers: int = 3
+    """Number of blocks, each with self-attention, cross-attention and an MLP."""
+    heads: int = 6
+    """Attention heads."""
+    dropout: float = 0.1
+    """Share of what each block adds that is dropped in training."""
+    tokenizer: Kind = "bpe"
+    """bpe (any language, nothing is unknown) or word."""
+    vocabulary: int = 4000
+    """Upper bound of the vocabulary."""
+    max_tokens: int = 64
+    """Longest text, in tokens; longer captions are cut."""
+
+    def build(self, widths: Widths) -> TextTransformer:
+        return TextTransformer(self, widths)
+
+    @classmethod
+    def tiny(cls) -> Config:
+        return cls(width=16, layers=2, heads=2, dropout=0.0, vocabulary=300, max_tokens=12)
+
+    @staticmethod
+    def example(batch: int) -> list[str]:
+        return [f"a {colour} dog runs" for colour in ("red", "green", "blue", "black")] * batch
+
+
+class TextTransformer(TextDecoder):
+    """GPT-2 with cross-attention: pre-norm, biases, learned positions, tied output.
+
+    Source:
+        Radford et al. 2019; cross-attention as in transformers' GPT2Model(add_cross_attention=True).
+    """
+
+    def __init__(self, config: Config, widths: Widths):
+        super().__init__(tokenizer=config.tokenizer, vocabulary=config.vocabulary, max_tokens=config.max_tokens)
+        if config.width % config.heads:
+            raise ShapeError(f"decode.text: width {config.width} is no multiple of heads {config.heads}")
+        self.config = config
+        self.memory_width = widths.tokens
+
+    def settle(self, vocabulary_size: int) -> None:
+        c = self.config
+        self.token = nn.Embedding(vocabulary_size, c.width)
+        self.position = nn.Embedding(c.max_tokens, c.width)
+        self.blocks = nn.ModuleList(_Block(c, self.memory_width) for _ in range(c.layers))
+        self.norm = nn.LayerNorm(c.width)
+        self.dropout = nn.Dropout(c.dropout)
+        init_gpt2(self)
+
+    def forward(self, latent: Latent, target: Feed) -> Decoded:
+        if target.mask is None or latent.tokens is None:
+            raise ShapeError("decode.text_transformer reads the tokens of its latent and a masked target; one is missing")
+        token_PT, mask_PT = target.data[:, :-1], target.mask[:, 1:]
+        groups = Groups(target.owner_P, len(latent))
+        x_PTD = self.dropout(self.token(token_PT) + self.position.weight[: token_PT.shape[1]])
+        for block in self.blocks:
+            x_PTD = block(x_PTD, latent.tokens, latent.mask, groups)
+        x_ND = self.norm(x_PTD[mask_PT])
+        return Decoded(F.linear(x_ND, self.token.weight), target.data[:, 1:][mask_PT], mask_PT, target.owner_P)
+
+    def start(self, latent: Latent, beams: int = 1) -> State:
+        if latent.tokens is None:
+            raise ShapeError("decode.text_transformer reads the tokens of its latent; it has none")
+        memory = [block.cross.memory(latent.tokens) for block in self.blocks]
+        places, c = self.max_tokens * beams, self.config
+        like, shape = memory[0][0], (len(latent), c.heads, places, c.width // c.heads)
+        cache = [(like.new_empty(shape), like.new_empty(shape)) for _ in self.blocks]
+        seen_BKP = like.new_full((len(latent), beams, places), float("-inf"))
+        return State(memory, latent.mask, cache, seen_BKP)
+
+    def step(self, state: State, token_N: Tensor) -> Tensor:
+        beams = state.seen_BKP.shape[1]
+        token_BK = token_N.view(-1, beams)
+        state.seen_BKP[:, :, state.length * beams :][:, :, :beams].diagonal(dim1=1, dim2=2).zero_()
+        x_BKD = self.token(token_BK) + self.position.weight[state.length]
+        for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
+            x_BKD = block.step(x_BKD, memory, cache, state)
+        state.length += 1
+        return F.linear(self.norm(x_BKD), self.token.weight).flatten(0, 1).float()
+
+    def reorder(self, state: State, index_N: Tensor) -> None:
+        state.seen_BKP = state.seen_BKP.flatten(0, 1)[index_N].view_as(state.seen_BKP)
+
+    def drop(self, state: State, keep_B: Tensor) -> None:
+        moved_R = (keep_B != torch.arange(len(keep_B), device=keep_B.device)).nonzero()[:, 0]
+        used = state.length * state.seen_BKP.shape[1]
+
+        def shrunk(x_BX: Tensor, used: int | None = None) -> Tensor:
+            if len(moved_R):
+                x_BX[moved_R, :, :used] = x_BX[keep_B[moved_R], :, :used]
+            return x_BX[: len(keep_B)]
+
+        state.memory = [(shrunk(key), shrunk(value)) for key, value in state.memory]
+        state.cache = [(shrunk(key, used), shrunk(value, used)) for key, value in state.cache]
+        state.seen_BKP = state.seen_BKP[keep_B]
+        if state.mask_BM is not None:
+            state.mask_BM = state.mask_BM[keep_B]
+
+
+@dataclass(slots=True)
+class State:
+    """What has been said so far. The K beams of a picture share one cache, and each sees its own ancestors in it.
+
+    So reordering beams moves no keys and values, only the rows of `seen_BKP`.
+    """
+
+    memory: list[tuple[Tensor, Tensor]]
+    """For each block keys and values of the latent, (B, H, M, D / H); shared by the beams of a picture."""
+    mask_BM: Tensor | None
+    cache: list[tuple[Tensor, Tensor]]
+    """For each block keys and values of the text, (B, H, P, D / H): place t * K + k holds token t of beam k."""
+    seen_BKP: Tensor
+    """(B, K, P): 0 where a beam sees a place of the cache, minus infinity elsewhere; P = max_tokens * K."""
+    length: int = field(default=0)
+    """Tokens that have been said."""
+
+
+class Groups:
+    """Which captions belong to which picture, so that all captions of a picture read one memory."""
+
+    def __init__(self, owner_P: Tensor, num_pictures: int):
+        count_B = torch.bincount(owner_P, minlength=num_pictures)
+        self.most = int(count_B.max()) if len(owner_P) else 0
+        self.even = len(owner_P) == num_pictures * self.most
+        self.num_pictures = num_pictures
+        if not self.even:
+            first_B = count_B.cumsum(0) - count_B
+            self.slot_P = owner_P * self.most + torch.arange(len(owner_P), device=owner_P.device) - first_B[owner_P]
+
+    def gather(self, x_PTD: Tensor) -> Tensor:
+        """(P, T, D) -> (B, most * T, D); places of captions that are not there are zeros."""
+        length, width = x_PTD.shape[1:]
+        if not self.even:
+            padded = x_PTD.new_zeros(self.num_pictures * self.most, length, width)
+            x_PTD = padded.index_copy(0, self.slot_P, x_PTD)
+        return x_PTD.reshape(self.num_pictures, self.most * length, width)
+
+    def scatter(self, x_BTD: Tensor, length: int) -> Tensor:
+        """The way back: (B, most * T, D) -> (P, T, D)."""
+        x_PTD = x_BTD.reshape(self.num_pictures * self.most, length, -1)
+        return x_PTD if self.even else x_PTD[self.slot_P]
+
+
+class _Block(Block):
+    """A block with cross-attention between self-attention and MLP."""
+
+    def __init__(self, config: Config, memory_width: int):
+        super().__init__(config.width, config.heads, causal=True, dropout=config.dropout)
+        self.norm_cross = nn.LayerNorm(config.width)
+        self.cross = CrossAttention(config.width, config.heads, memory_width)
+
+    def forward(self, x_PTD: Tensor, memory_BMD: Tensor, mask_BM: Tensor | None, groups: Groups) -> Tensor:  # type: ignore[override]
+        x_PTD = x_PTD + self.dropout(self.attention(self.norm_self(x_PTD)))
+        asked = groups.gather(self.norm_cross(x_PTD))
+        read = self.cross(asked, self.cross.memory(memory_BMD), mask_BM)
+        x_PTD = x_PTD + self.dropout(groups.scatter(read, x_PTD.shape[1]))
+        return x_PTD + self.dropout(self.mlp(self.norm_mlp(x_PTD)))
+
+    def step(self, x_BKD: Tensor, memory: tuple[Tensor, Tensor], cache: tuple[Tensor, Tensor], state: State) -> Tensor:
+        """(B, K, D) -> (B, K, D): one token of each beam, against the cache."""
+        beams = x_BKD.shape[1]
+        begin, end = state.length * beams, (state.length + 1) * beams
+        query, key, value = self.attention.split(self.norm_self(x_BKD))
+        cache[0][:, :, begin:end] = key
+        cache[1][:, :, begin:end] = value
+        seen = state.seen_BKP[:, None, :, :end] if beams > 1 else None  # a single beam sees everything
+        mixed = F.scaled_dot_product_attention(query, cache[0][:, :, :end], cache[1][:, :, :end], attn_mask=seen)
+        x_BKD = x_BKD + self.attention.out(mixed.transpose(1, 2).flatten(2))
+        x_BKD = x_BKD + self.cross(self.norm_cross(x_BKD), memory, state.mask_BM)
+        return x_BKD + self.mlp(self.norm_mlp(x_BKD))

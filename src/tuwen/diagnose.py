@@ -1,0 +1,65 @@
+"""What goes wrong in training, in plain words, read from the figures of an evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+_SAME_SHARE = 0.5
+"""Share of the pictures from which one sentence for all of them is said to be one."""
+_FEW_DISTINCT = 0.1
+"""Share of distinct captions below which they are said to be few."""
+_NO_GAP = 0.02
+"""Nats per token that the wrong picture costs at least where pictures are looked at."""
+_NEAR_CHANCE = 0.95
+"""Share of the chance value above which a contrastive loss is said to have learned nothing."""
+_FEW_ROWS = 20
+"""Rows below which the share of distinct captions says nothing."""
+
+
+def warnings_of(figures: Mapping[str, float], batch: int) -> list[str]:
+    """Sentences to show to the user; none where all looks well.
+
+    Args:
+        figures: of `tuwen.evaluation.evaluate`; those that are missing are not judged.
+        batch: rows of a batch; ln(batch) is what guessing gives where the figures do not say `contrastive_chance`.
+    """
+    found = (_same(figures), _few(figures), _blind(figures), _apart(figures, batch), _not_finite(figures))
+    return [text for text in found if text]
+
+
+def _same(figures: Mapping[str, float]) -> str:
+    share = figures.get("commonest_share", 0.0)
+    if figures.get("num_captions", math.inf) < _FEW_ROWS or share < _SAME_SHARE:
+        return ""
+    return f"the same sentence is said of {share:.0%} of the pictures; train longer, or see whether captions belong to their pictures: `tuwen data DATA`"
+
+
+def _few(figures: Mapping[str, float]) -> str:
+    share = figures.get("distinct", 1.0)
+    common = figures.get("commonest_share", 0.0) >= _SAME_SHARE
+    if figures.get("num_captions", 0.0) < _FEW_ROWS or common or share > _FEW_DISTINCT:
+        return ""
+    return f"only {share:.0%} of the captions are distinct; train longer, or use more varied captions"
+
+
+def _blind(figures: Mapping[str, float]) -> str:
+    gap = figures.get("shuffled_gap", math.inf)
+    if not gap < _NO_GAP:
+        return ""
+    return (
+        f"the model does not look at the pictures yet: a wrong picture costs {gap:+.3f} nats per token (above {_NO_GAP} is usual); "
+        "train longer, or try a larger train.lr"
+    )
+
+
+def _apart(figures: Mapping[str, float], batch: int) -> str:
+    loss, level = figures.get("contrastive"), figures.get("contrastive_chance", math.log(max(2, batch)))
+    if loss is None or not loss > _NEAR_CHANCE * level:
+        return ""
+    return f"matching has learned nothing yet: the contrastive loss is {loss:.2f}, guessing gives {level:.2f}; train longer, or try a smaller train.lr"
+
+
+def _not_finite(figures: Mapping[str, float]) -> str:
+    broken = [name for name, value in figures.items() if not math.isfinite(value)]
+    return f"not a number: {', '.join(broken)}; try a smaller train.lr, or train.precision=float32" if broken else ""

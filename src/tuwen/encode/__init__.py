@@ -1,0 +1,1 @@
+"""One modality -> tokens and a pooled vector. One encoder a file."""

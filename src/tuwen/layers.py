@@ -1,0 +1,117 @@
+"""Transformer layers that encoders and decoders share. Pre-norm, biases, GELU (tanh): the arithmetic of GPT-2."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of tokens over themselves.
+
+    Source:
+        Vaswani et al. 2017, arXiv:1706.03762, section 3.2.
+    """
+
+    def __init__(self, width: int, heads: int, *, causal: bool):
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def split(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (B, H, T, D / H)."""
+        batch, length, width = x_BTD.shape
+        qkv = self.qkv(x_BTD).view(batch, length, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        return query, key, value
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D); keys where `mask_BT` is False are not seen."""
+        query, key, value = self.split(x_BTD)
+        seen = None if mask_BT is None else mask_BT[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal and seen is None)
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+class CrossAttention(nn.Module):
+    """Attention of tokens over a memory whose keys and values are projected once for all that read them."""
+
+    def __init__(self, width: int, heads: int, memory_width: int):
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.memory_kv = nn.Linear(memory_width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def memory(self, tokens_BMD: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of the memory, each (B, H, M, D / H)."""
+        batch, length, _ = tokens_BMD.shape
+        key, value = self.memory_kv(tokens_BMD).view(batch, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        return key, value
+
+    def forward(self, x_BTD: Tensor, memory: tuple[Tensor, Tensor], mask_BM: Tensor | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D); T may hold the tokens of several captions of one picture."""
+        batch, length, width = x_BTD.shape
+        query = self.query(x_BTD).view(batch, length, self.heads, -1).transpose(1, 2)
+        seen = None if mask_BM is None else mask_BM[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(query, *memory, attn_mask=seen)
+        return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+class Mlp(nn.Sequential):
+    """Two linear layers with GELU (tanh) between."""
+
+    def __init__(self, width: int, ratio: float = 4.0):
+        hidden = int(width * ratio)
+        super().__init__(nn.Linear(width, hidden), nn.GELU(approximate="tanh"), nn.Linear(hidden, width))
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block: self-attention, then an MLP; dropout once, on what each adds."""
+
+    def __init__(self, width: int, heads: int, *, causal: bool = False, dropout: float = 0.0):
+        super().__init__()
+        self.norm_self, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = SelfAttention(width, heads, causal=causal)
+        self.mlp = Mlp(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
+        x_BTD = x_BTD + self.dropout(self.attention(self.norm_self(x_BTD), mask_BT))
+        return x_BTD + self.dropout(self.mlp(self.norm_mlp(x_BTD)))
+
+
+class AttentionPool(nn.Module):
+    """One learned query that reads all tokens: (P, T, D) -> (P, D).
+
+    Source:
+        Lee et al. 2019, arXiv:1810.00825 (pooling by multi-head attention), as CoCa's pooler uses it.
+    """
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(1, 1, width) * width**-0.5)
+        self.attention = CrossAttention(width, heads, width)
+
+    def forward(self, tokens_PTD: Tensor, mask_PT: Tensor | None = None) -> Tensor:
+        query = self.query.expand(len(tokens_PTD), -1, -1)
+        return self.attention(query, self.attention.memory(tokens_PTD), mask_PT)[:, 0]
+
+
+def init_gpt2(module: nn.Module, std: float = 0.02) -> None:
+    """Normal weights of standard deviation `std`, zero biases (Radford et al. 2019)."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Embedding):
+            nn.init.normal_(part.weight, std=std)
+        if isinstance(part, nn.Linear) and part.bias is not None:
+            nn.init.zeros_(part.bias)
+
+
+def masked_mean(tokens_PTD: Tensor, mask_PT: Tensor | None = None) -> Tensor:
+    """(P, T, D) -> (P, D): the mean of the real tokens; zeros where there are none."""
+    if mask_PT is None:
+        return tokens_PTD.mean(1)
+    weight = mask_PT.to(tokens_PTD.dtype)[:, :, None]
+    return (tokens_PTD * weight).sum(1) / weight.sum(1).clamp(min=1)

@@ -1,0 +1,1 @@
+"""Predictions -> numbers. One metric a file."""

@@ -1,0 +1,236 @@
+"""CrossModal: the module that holds encoders, spaces, fusions and decoders, and runs the routes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tuwen import registry
+from tuwen.data._collate import collate
+from tuwen.errors import CannotError, ShapeError
+from tuwen.recipe import Recipe
+from tuwen.types import Batch, Feed, Latent, Made, Route, Sample
+
+Settle = Callable[[str, nn.Module], None]
+"""Called with the place and the part right after it is built: fits it, or restores what it learned."""
+
+
+class CrossModal(nn.Module):
+    """A model: everything that a recipe names, built and settled.
+
+    Make one with `CrossModal.create(recipe, samples)` (parts are fitted to the training samples) or
+    `tuwen.load(path)`. Every task is a method: `model.caption([...])`, `model.match(...)`.
+    """
+
+    def __init__(self, recipe: Recipe, settle: Settle):
+        super().__init__()
+        self.recipe = recipe
+        self.encoders, self.spaces = nn.ModuleDict(), nn.ModuleDict()
+        self.fusions, self.decoders = nn.ModuleDict(), nn.ModuleDict()
+        widths = {}
+        for name, config in recipe.encode.items():
+            part = self.encoders[name] = self._settled(f"encode.{name}", config.build(), settle)
+            widths[name] = part.widths
+        for name, config in recipe.space.items():
+            part = self.spaces[name] = self._settled(f"space.{name}", config.build(widths[name]), settle)
+            widths[name] = part.widths
+        for name, config in recipe.fuse.items():
+            given = next(route.given for route in recipe.routes.values() if route.fuse == name)
+            part = self.fusions[name] = self._settled(f"fuse.{name}", config.build([widths[g] for g in given]), settle)
+            widths[name] = part.widths
+        for name, config in recipe.decode.items():
+            route = next(route for route in recipe.routes.values() if route.make == name)
+            source = widths[route.fuse or route.given[0]]
+            self.decoders[name] = self._settled(f"decode.{name}", config.build(source), settle)
+
+    @staticmethod
+    def _settled(where: str, part: nn.Module, settle: Settle) -> Any:
+        settle(where, part)
+        return part
+
+    @classmethod
+    def create(cls, recipe: Recipe, samples: Iterable[Sample]) -> CrossModal:
+        """Builds the parts and fits them to the training samples (vocabularies, pretrained weights)."""
+        samples = list(samples)
+
+        def settle(where: str, part: Any) -> None:
+            if hasattr(part, "fit"):
+                part.fit(field_values(samples, where.split(".")[1]))
+
+        torch.manual_seed(recipe.train.seed)
+        return cls(recipe, settle)
+
+    @classmethod
+    def restored(cls, recipe: Recipe, learned: Mapping[str, Any]) -> CrossModal:
+        """Builds the parts and gives each what an earlier `fit` learned; the weights are loaded afterwards."""
+
+        def settle(where: str, part: Any) -> None:
+            if hasattr(part, "restore"):
+                part.restore(learned[where])
+
+        return cls(recipe, settle)
+
+    def learned(self) -> dict[str, Any]:
+        """What the parts learned in `fit`, by place: the content of data.json."""
+        places = [("encode", self.encoders), ("space", self.spaces), ("fuse", self.fusions), ("decode", self.decoders)]
+        found: dict[str, Any] = {}
+        for kind, parts in places:
+            for name, part in parts.items():
+                if hasattr(part, "learned"):
+                    found[f"{kind}.{name}"] = part.learned()  # type: ignore[operator]
+        return found
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    # -- what flows ------------------------------------------------------------------------------------------------
+
+    def forward(self, batch: Batch, routes: Mapping[str, Route] | None = None) -> Made:
+        """Runs routes over a batch; each field is encoded once.
+
+        Args:
+            batch: on the model's device.
+            routes: the recipe's routes if None.
+        Returns:
+            latents by field (and by route where fused), and what each making route decoded. A route whose fields
+            are missing in the whole batch is left out.
+        """
+        made = Made()
+        for name, route in (self.recipe.routes if routes is None else routes).items():
+            for field in route.given:
+                if field not in made.latents and len(batch.inputs.get(field, ())):
+                    made.latents[field] = self.latent(field, batch.inputs[field])
+            latent = self._given(route, made, len(batch), batch.present)
+            if latent is None:
+                continue
+            if route.fuse:
+                made.latents[name] = latent
+            if route.make and len(batch.targets.get(route.make, ())):
+                latent, target = align(latent, batch.targets[route.make], len(batch))
+                if len(target):
+                    made.routes[name] = self.decoders[route.make](latent, target)
+        return made
+
+    def latent(self, field: str, feed: Feed) -> Latent:
+        """Encodes one field and takes it to its space. P rows, as in the feed."""
+        encoder: Any = self.encoders[field]
+        encoded = encoder.finish(feed.data, feed.mask) if feed.encoded else encoder(feed.data, feed.mask)
+        if field in self.spaces:
+            encoded = self.spaces[field](encoded)
+        return replace(encoded, owner_P=feed.owner_P)
+
+    def _given(self, route: Route, made: Made, rows: int, present: Mapping[str, Tensor]) -> Latent | None:
+        there = {field: made.latents[field] for field in route.given if field in made.latents}
+        if not there:
+            return None
+        if route.fuse:
+            return self.fusions[route.fuse](there, rows)
+        return there.get(route.given[0])
+
+    def batch(self, samples: Sequence[Sample], *, targets: bool = False) -> Batch:
+        """Samples as tensors on the model's device, by the parts' own `prepare`; with decoders' targets if asked."""
+        wanted = dict(self.decoders.items()) if targets else {}
+        return collate(samples, dict(self.encoders.items()), wanted, options=self.recipe.data).to(self.device)
+
+    # -- what it can -----------------------------------------------------------------------------------------------
+
+    def can(self) -> list[str]:
+        """Names of the tasks that this model was trained for."""
+        return [name for name in registry.names("task") if registry.get("task", name).able(self)]
+
+    def require(self, task: str, *, verb: str = "", instead: str = "") -> None:
+        """Raises CannotError if the model was not trained for a task, and says what it can do."""
+        if not registry.get("task", task).able(self):
+            can = ", ".join(self.can()) or "nothing"
+            hint = registry.get("task", task).recipe_hint
+            raise CannotError(
+                f"this model was not trained to {verb or task}; it can: {can}. `tuwen train DATA -r {instead or hint}` trains one that can."
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith("_") or name not in registry.names("task"):
+                raise
+            return partial(registry.get("task", name).call, self)
+
+    @torch.inference_mode()
+    def encode(self, values: Any, *, field: str = "", batch: int = 64) -> Tensor:
+        """Vectors of pictures or texts in the shared space.
+
+        Args:
+            values: one picture (path, bytes, PIL image, array) or text, or a list of them.
+            field: which field they are; guessed: a str that is no existing file is text.
+            batch: how many are encoded at once.
+        Returns:
+            (N, D) float32, each of length 1.
+        """
+        values = list(values) if isinstance(values, list | tuple) else [values]
+        field = field or ("text" if all(isinstance(v, str) and not Path(v).is_file() for v in values) else "image")
+        if field not in self.encoders:
+            raise CannotError(f"this model has no encoder of {field!r}; it encodes: {', '.join(self.encoders)}.")
+        self.eval()
+        parts = []
+        for start in range(0, len(values), batch):
+            samples = [Sample(str(i), {field: v}) for i, v in enumerate(values[start : start + batch], start)]
+            feed = collate(samples, {field: self.encoders[field]}, {}, options=self.recipe.data).to(self.device).inputs[field]
+            parts.append(nn.functional.normalize(self.latent(field, feed).pooled.float(), dim=-1))
+        return torch.cat(parts)
+
+    def similarity(self, images: Any, texts: Any) -> Tensor:
+        """(N, M) cosines between pictures and texts in the shared space, in [-1, 1]."""
+        self.require("match")
+        return self.encode(images, field="image") @ self.encode(texts, field="text").T
+
+    def save(self, path: str | Path) -> None:
+        """Writes the model directory. See `tuwen.directory`."""
+        from tuwen.directory import save
+
+        save(self, Path(path))
+
+
+def field_values(samples: Iterable[Sample], name: str) -> list[Any]:
+    """All raw values of one field, the several captions of a picture one by one."""
+    found: list[Any] = []
+    for sample in samples:
+        value = sample.fields.get(name)
+        if isinstance(value, list | tuple):
+            found.extend(value)
+        elif value is not None:
+            found.append(value)
+    return found
+
+
+def align(latent: Latent, target: Feed, rows: int) -> tuple[Latent, Feed]:
+    """Lets a target's owners point at the rows of the latent that it is made from.
+
+    Args:
+        latent: one row for each batch row that has its fields (`owner_P`), at most one each.
+        target: values that belong to batch rows; those whose batch row has no latent are left out.
+        rows: B.
+    Raises:
+        ShapeError: a batch row has several latents; a training step with data.captions="one" has one.
+    """
+    if latent.owner_P is None:
+        return latent, target
+    place_B = torch.full((rows,), -1, dtype=torch.int64, device=target.owner_P.device)
+    place_B[latent.owner_P] = torch.arange(len(latent), device=place_B.device)
+    if len(latent) > rows or int((place_B >= 0).sum()) < len(latent):
+        raise ShapeError('a row has several values to make from; set data.captions="one" to take one of them')
+    owner_P = place_B[target.owner_P]
+    if len(latent) < rows:
+        kept = owner_P >= 0
+        mask = None if target.mask is None else target.mask[kept]
+        target = replace(target, data=target.data[kept], mask=mask)
+        owner_P = owner_P[kept]
+    return latent, replace(target, owner_P=owner_P)
+
+

@@ -1,0 +1,255 @@
+"""A whole run as data: parts, routes, objectives, data and training settings. A model directory stores it as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import types as python_types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from tuwen import registry
+from tuwen.data._config import Data
+from tuwen.errors import ConfigError, did_you_mean
+from tuwen.types import Route
+
+FORMAT = 1
+"""Version of recipe.json. A newer one is refused; an older one goes through the named upgrades of `_upgrade`."""
+
+PART_SECTIONS = ("encode", "space", "fuse", "decode", "objective")
+"""Sections of a recipe that hold part Configs by field or name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """The `train` section of a recipe."""
+
+    epochs: float = 12.0
+    """Passes over the training part; used where steps is 0."""
+    steps: int = 0
+    """Optimiser steps; 0: from epochs, or from the time limit."""
+    time_limit_s: float = 0.0
+    """Seconds of training; turned into a number of steps after the first 20. 0: no limit."""
+    batch: int = 64
+    """Rows (pictures with their captions) of one optimiser step."""
+    accumulate: int = 1
+    """Parts that a batch is cut into, to save memory; the gradient is that of the whole."""
+    lr: float = 1e-3
+    """Peak learning rate of AdamW."""
+    lr_pretrained: float = 1e-5
+    """Peak learning rate of pretrained encoders that are fine-tuned."""
+    weight_decay: float = 0.05
+    """Decoupled weight decay of matrices; vectors have none."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Decay of AdamW's running averages."""
+    warmup: float = 0.05
+    """Share of the steps in which the learning rate rises from 0."""
+    final_lr: float = 0.0
+    """Share of the peak learning rate at which the cosine ends."""
+    clip: float = 1.0
+    """Largest norm of the gradient; 0: no clipping."""
+    ema: float = 0.0
+    """Decay of the running average of the weights that is evaluated and kept; 0: none."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where a self-test of 50 ms finds it faster."""
+    device: str = "auto"
+    """cpu, cuda, mps, or auto: the first that is there of cuda, mps, cpu."""
+    threads: int = 0
+    """Threads of the CPU; 0: all cores."""
+    seed: int = 0
+    """Seed of weights, order and dropout."""
+    evaluations: int = 12
+    """How many times the run looks at the validation part."""
+    evaluate_rows: int = 500
+    """Validation rows looked at each time; 0: all."""
+    metric: str = "loss"
+    """What decides the best model: loss, or a figure of the evaluation such as cider or recall."""
+    patience: int = 0
+    """Evaluations without a better model after which the run ends; 0: never."""
+    save_every_s: float = 120.0
+    """Seconds between two saves of the state that --resume reads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole run. `replace(recipe, ...)` makes variants; `with_setting` is what `--set` does."""
+
+    name: str
+    """Name of the function that made it."""
+    encode: Mapping[str, Any] = field(default_factory=dict)
+    """Field -> encoder Config."""
+    space: Mapping[str, Any] = field(default_factory=dict)
+    """Field -> space Config; a field without one uses its encoder's output as it is."""
+    fuse: Mapping[str, Any] = field(default_factory=dict)
+    """Name -> fusion Config; routes name it."""
+    decode: Mapping[str, Any] = field(default_factory=dict)
+    """Field -> decoder Config."""
+    objective: Mapping[str, Any] = field(default_factory=dict)
+    """Name -> objective Config."""
+    weight: Mapping[str, float] = field(default_factory=dict)
+    """Term -> its weight in the sum; 1 where it is not named."""
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    """Name -> what is made from what."""
+    data: Data = field(default_factory=Data)
+    train: Train = field(default_factory=Train)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form, read back by `from_dict` as an equal recipe."""
+        out: dict[str, Any] = {"format": FORMAT, "name": self.name}
+        for section in PART_SECTIONS:
+            out[section] = {name: dump_part(config) for name, config in getattr(self, section).items()}
+        out["weight"] = dict(self.weight)
+        out["routes"] = {name: dataclasses.asdict(route) for name, route in self.routes.items()}
+        return out | {"data": dataclasses.asdict(self.data), "train": dataclasses.asdict(self.train)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Recipe:
+        """The recipe behind `to_dict`.
+
+        Raises:
+            ConfigError: a section, field or value that cannot be; the nearest name is suggested.
+            UnknownNameError: a part that is not registered.
+        """
+        raw = _upgrade(dict(raw))
+        parts = {s: {n: load_part(s, f"{s}.{n}", d) for n, d in raw.pop(s, {}).items()} for s in PART_SECTIONS}
+        routes = {n: load_fields(Route, f"routes.{n}", d) for n, d in raw.pop("routes", {}).items()}
+        data = load_fields(Data, "data", raw.pop("data", {}))
+        train = load_fields(Train, "train", raw.pop("train", {}))
+        return load_fields(cls, "recipe", {**raw, **parts, "routes": routes, "data": data, "train": train})
+
+    def with_setting(self, setting: str) -> Recipe:
+        """A copy with one `path=value` changed: `train.lr=1e-3`, `encode.image=image_vit`, `encode.image.size=96`.
+
+        Raises:
+            ConfigError: the path or the value cannot be; says what can.
+        """
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes path=value, got {setting!r}; for example --set train.lr=1e-3")
+        section, *rest = path.strip().split(".")
+        if section in ("data", "train") and len(rest) == 1:
+            return replace(self, **{section: _set_field(getattr(self, section), path, rest[0], text)})
+        if section == "weight" and len(rest) == 1:
+            return replace(self, weight={**self.weight, rest[0]: _parse(float, text, path)})
+        if section in PART_SECTIONS and rest:
+            parts = dict(getattr(self, section))
+            parts[rest[0]] = self._changed_part(section, parts, rest, path, text)
+            return replace(self, **{section: parts})
+        known = [*PART_SECTIONS, "weight", "data", "train"]
+        raise ConfigError(f"{path!r} cannot be set.{did_you_mean(section, known)} Settings begin with: {', '.join(known)}.")
+
+    def _changed_part(self, section: str, parts: dict[str, Any], rest: list[str], path: str, text: str) -> Any:
+        name = rest[0]
+        if len(rest) == 1:
+            return registry.get(section, text).Config()
+        if name not in parts:
+            raise ConfigError(
+                f"{section} of recipe {self.name!r} has no {name!r}.{did_you_mean(name, parts)} It has: {', '.join(parts)}."
+            )
+        if len(rest) > 2:
+            raise ConfigError(f"{path!r} is too deep; a setting is {section}.{name}.FIELD=VALUE")
+        return _set_field(parts[name], path, rest[1], text)
+
+
+def name_of(config: Any) -> tuple[str, str]:
+    """(kind, name) of the part that a Config belongs to."""
+    module = type(config).__module__
+    if module.startswith("tuwen."):
+        _, kind, name = module.split(".")
+        return kind, name
+    for kind in registry.KINDS:
+        for name in registry.names(kind):
+            if registry.get(kind, name).__name__ == module:
+                return kind, name
+    raise ConfigError(f"{type(config).__qualname__} of {module} belongs to no registered part")
+
+
+def dump_part(config: Any) -> dict[str, Any]:
+    """A part's Config as JSON, with the name of the part under `use`."""
+    out: dict[str, Any] = {"use": name_of(config)[1]}
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        inner = dataclasses.is_dataclass(value) and not isinstance(value, type)
+        out[f.name] = {**dump_part(value), "use": ".".join(name_of(value))} if inner else value
+    return out
+
+
+def load_part(kind: str, where: str, raw: Mapping[str, Any]) -> Any:
+    """The Config behind `dump_part`."""
+    raw = dict(raw)
+    if "use" not in raw:
+        raise ConfigError(f"{where} does not say which part it is: it needs 'use'. `tuwen list {kind}` shows the names.")
+    use = raw.pop("use")
+    for name, value in raw.items():
+        if isinstance(value, Mapping) and "use" in value:
+            inner_kind, _, inner = value["use"].rpartition(".")
+            raw[name] = load_part(inner_kind or kind, f"{where}.{name}", {**value, "use": inner})
+    return load_fields(registry.get(kind, use).Config, where, raw)
+
+
+def load_fields(cls: Any, where: str, raw: Mapping[str, Any]) -> Any:
+    """A dataclass from a mapping; lists become tuples where the field is one."""
+    known = {f.name for f in dataclasses.fields(cls)}
+    for name in raw.keys() - known:
+        raise ConfigError(_no_field(where, name, cls))
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for name, value in raw.items():
+        is_tuple = typing.get_origin(hints[name]) is tuple and isinstance(value, list)
+        values[name] = tuple(value) if is_tuple else value
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _no_field(where: str, name: str, cls: Any) -> str:
+    known = [f.name for f in dataclasses.fields(cls)]
+    near = did_you_mean(name, known).replace(" Did", "; did").rstrip()
+    return f"{where} has no field {name!r}{near} Fields: {', '.join(known)}." if near else (
+        f"{where} has no field {name!r}. Fields: {', '.join(known)}."
+    )
+
+
+def _set_field(config: Any, path: str, name: str, text: str) -> Any:
+    where = path.rpartition(".")[0]
+    if name not in {f.name for f in dataclasses.fields(config)}:
+        raise ConfigError(_no_field(where, name, type(config)))
+    kind = typing.get_type_hints(type(config))[name]
+    return replace(config, **{name: _parse(kind, text, path)})
+
+
+def _parse(kind: Any, text: str, path: str) -> Any:
+    """The value that `text` spells for a field of type `kind`."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Literal:
+        if text not in args:
+            raise ConfigError(f"{path} is one of {', '.join(args)}, got {text!r}.{did_you_mean(text, args)}")
+        return text
+    if origin is tuple:
+        inner = args[0] if args else str
+        return tuple(_parse(inner, piece.strip(), path) for piece in text.strip("()[]").split(",") if piece.strip())
+    if origin in (typing.Union, python_types.UnionType):
+        if text.lower() in ("none", "null", "") and type(None) in args:
+            return None
+        return _parse(next(a for a in args if a is not type(None)), text, path)
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+            raise ConfigError(f"{path} is true or false, got {text!r}")
+        return text.lower() in ("true", "1", "yes")
+    if kind in (int, float):
+        try:
+            return kind(float(text)) if kind is int and float(text).is_integer() else kind(text)
+        except ValueError:
+            raise ConfigError(f"{path} is {'a whole number' if kind is int else 'a number'}, got {text!r}") from None
+    return text
+
+
+def _upgrade(raw: dict[str, Any]) -> dict[str, Any]:
+    version = raw.pop("format", FORMAT)
+    if version > FORMAT:
+        raise ConfigError(
+            f"this recipe has format {version}; this tuwen reads up to {FORMAT}. Upgrade: pip install -U tuwen"
+        )
+    return raw

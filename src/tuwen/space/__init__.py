@@ -1,0 +1,1 @@
+"""Tokens -> a Latent of the shared space. One file a kind of space."""

@@ -1,0 +1,67 @@
+"""A learned linear map of tokens and of their pooled vector into the shared space."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import nn
+
+from tuwen.layers import AttentionPool
+from tuwen.types import Latent, Widths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    width: int = 384
+    """Width D of the tokens that decoders read."""
+    embed: int = 256
+    """Width D of the pooled vector that is compared; 0: none, the pooled vector is the mean of the tokens."""
+    pool: Literal["encoder", "attention"] = "encoder"
+    """What is projected to the pooled vector: the encoder's own, or a learned query that reads the tokens."""
+    heads: int = 6
+    """Heads of the learned query, a divisor of width."""
+    dropout: float = 0.0
+    """Share of the encoder's features that is dropped in training."""
+    scale: float = 14.3
+    """Initial factor on cosines when two fields are matched: 1 / temperature."""
+    bias: float = 0.0
+    """Initial bias of a match; -10 suits the sigmoid objective."""
+
+    def build(self, widths: Widths) -> Projection:
+        return Projection(self, widths)
+
+    @classmethod
+    def tiny(cls) -> Config:
+        return cls(width=16, embed=8, heads=2)
+
+
+class Projection(nn.Module):
+    """Tokens (P, T, W) -> tokens (P, T, D) and pooled (P, E); holds its half of the scale and bias of a match."""
+
+    def __init__(self, config: Config, widths: Widths):
+        super().__init__()
+        self.config = config
+        self.widths = Widths(config.width, config.embed or config.width)
+        self.norm = nn.LayerNorm(widths.tokens)
+        self.dropout = nn.Dropout(config.dropout)
+        self.tokens = nn.Linear(widths.tokens, config.width)
+        self.norm_out = nn.LayerNorm(config.width)
+        if config.embed:
+            learned = config.pool == "attention"
+            self.pool = AttentionPool(config.width, config.heads) if learned else None
+            self.pooled = nn.Linear(config.width if learned else widths.pooled, config.embed)
+            self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale) / 2))
+            self.bias = nn.Parameter(torch.tensor(config.bias / 2))
+
+    def forward(self, latent: Latent) -> Latent:
+        if latent.tokens is None:
+            raise ValueError("space.projection reads tokens; the encoder gave none")
+        tokens = self.norm_out(self.tokens(self.dropout(self.norm(latent.tokens))))
+        if not self.config.embed:
+            return replace(latent, tokens=tokens, pooled=tokens.mean(1))
+        source = latent.pooled if self.pool is None else self.pool(tokens, latent.mask)
+        scale, bias = self.log_scale.clamp(max=math.log(100) / 2).exp(), self.bias
+        return replace(latent, tokens=tokens, pooled=self.pooled(source), scale=scale, bias=bias)

@@ -1,0 +1,212 @@
+"""What frozen parts make of a picture, and pictures decoded once: memory-mapped, keyed by weights, preprocessing, content.
+
+A cache is two files. `KEY.bin` holds rows of one shape, `KEY.idx` the content hash of each; rows are only ever
+appended, data before index, so a kill loses at most the last batch. A changed picture has another hash and is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tuwen.data._config import Data
+from tuwen.data._split import content_hash
+from tuwen.errors import DataError
+from tuwen.recipe import dump_part
+from tuwen.types import Located, Sample
+
+_HASH = 32
+"""Characters of a content hash."""
+_BATCH = 64
+
+Skip = Callable[[int, DataError], None]
+"""Called with the row and the error of a picture that cannot be read."""
+
+
+def cache_folder(wanted: str) -> Path:
+    """The folder of the caches: as told, else by TUWEN_CACHE, else ~/.cache/tuwen."""
+    return Path(wanted or os.environ.get("TUWEN_CACHE") or Path.home() / ".cache" / "tuwen")
+
+
+class Cache:
+    """Rows of one shape and type on disk, found by content hash."""
+
+    def __init__(self, folder: Path, key: str, shape: Sequence[int], dtype: np.dtype[Any]):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.data_path, self.index_path = folder / f"{key}.bin", folder / f"{key}.idx"
+        self.shape, self.dtype = tuple(shape), np.dtype(dtype)
+        self.row_bytes = int(np.prod(self.shape)) * self.dtype.itemsize
+        self._place: dict[str, int] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Reads the index again; rows that a kill left half written do not count."""
+        text = self.index_path.read_text("ascii") if self.index_path.exists() else ""
+        held = self.data_path.stat().st_size // self.row_bytes if self.data_path.exists() else 0
+        hashes = [line for line in text.split("\n") if len(line) == _HASH][:held]
+        self._place = {name: i for i, name in enumerate(hashes)}
+        self._count = len(hashes)
+        self._map = np.memmap(self.data_path, self.dtype, "r", shape=(self._count, *self.shape)) if self._count else None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._place
+
+    def place(self, name: str) -> int:
+        """Row number of a content hash."""
+        return self._place[name]
+
+    def read(self, places: Sequence[int]) -> torch.Tensor:
+        """(P, *shape) copies of the rows at these numbers."""
+        if self._map is None:
+            return torch.empty(0)
+        out = np.empty((len(places), *self.shape), self.dtype)
+        for i, place in enumerate(places):  # row by row: fancy indexing of a memory map is several times slower
+            out[i] = self._map[place]
+        return torch.from_numpy(out)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Callable[[Sequence[str], np.ndarray], None]]:
+        """Gives `append(hashes, rows)`; one process writes at a time, others wait and then find its rows."""
+        with open(self.index_path.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.refresh()
+            self._map = None
+            with open(self.data_path, "ab") as data, open(self.index_path, "ab") as index:
+                data.truncate(self._count * self.row_bytes)
+                index.truncate(self._count * (_HASH + 1))
+
+                def append(hashes: Sequence[str], rows: np.ndarray) -> None:
+                    data.write(np.ascontiguousarray(rows, self.dtype).tobytes())
+                    data.flush()
+                    index.write("".join(f"{name}\n" for name in hashes).encode())
+                    index.flush()
+
+                yield append
+        self.refresh()
+
+
+class Cached:
+    """One field of the samples, read from a cache: features of a frozen encoder, or decoded pictures of any other."""
+
+    def __init__(self, field: str, part: Any, options: Data):
+        self.field, self.part, self.options = field, part, options
+        self.encoded = bool(getattr(part, "frozen", False))
+        self.cache: Cache
+        self.places: dict[str, int] = {}
+
+    def build(
+        self, samples: Sequence[Sample], run: Callable[[torch.Tensor], torch.Tensor], *, skip: Skip, progress: Callable[[int, int], None]
+    ) -> None:
+        """Makes what is missing.
+
+        Args:
+            run: prepared pictures -> features, in the precision of the run; used for frozen encoders only.
+            skip: takes rows that cannot be read; may raise.
+            progress: called with (done, of) pictures.
+        """
+        rows = [i for i, sample in enumerate(samples) if sample.fields.get(self.field) is not None]
+        hashes = self._hashes(samples, rows, skip)
+        first = next((i for i in rows if i in hashes), None)
+        if first is None:
+            return
+        probe = self._make([samples[first]], run)
+        folder = cache_folder(self.options.cache)
+        self.cache = Cache(folder, self._key(probe), probe.shape[1:], probe.dtype)
+        missing = {name: i for i, name in reversed(hashes.items()) if name not in self.cache}
+        if missing:
+            self._fill(samples, missing, run, skip, progress, hashes)
+        self.places = {samples[i].key: self.cache.place(name) for i, name in hashes.items() if name in self.cache}
+
+    def _hashes(self, samples: Sequence[Sample], rows: Sequence[int], skip: Skip) -> dict[int, str]:
+        def one(row: int) -> str | DataError:
+            try:
+                return content_hash(samples[row].fields[self.field])[:_HASH]
+            except (OSError, DataError) as error:
+                return DataError(f"{samples[row].where or samples[row].key} cannot be read: {error}")
+
+        found: dict[int, str] = {}
+        with ThreadPoolExecutor(max(1, self.options.workers)) as pool:
+            for row, name in zip(rows, pool.map(one, rows), strict=True):
+                if isinstance(name, DataError):
+                    skip(row, name)
+                else:
+                    found[row] = name
+        return found
+
+    def _fill(
+        self,
+        samples: Sequence[Sample],
+        missing: dict[str, int],
+        run: Callable[[torch.Tensor], torch.Tensor],
+        skip: Skip,
+        progress: Callable[[int, int], None],
+        hashes: dict[int, str],
+    ) -> None:
+        todo, done = iter(sorted(missing.items(), key=lambda item: item[1])), 0
+        chunks = iter(lambda: list(islice(todo, _BATCH)), [])
+        with self.cache.writing() as append, ThreadPoolExecutor(max(1, self.options.workers)) as pool:
+            ahead = [pool.submit(self._prepare, samples, chunk) for chunk in islice(chunks, 3)]
+            while ahead:
+                good, data, bad = ahead.pop(0).result()
+                for chunk in islice(chunks, 1):
+                    ahead.append(pool.submit(self._prepare, samples, chunk))
+                for row, error in bad:
+                    hashes.pop(row, None)
+                    skip(row, error)
+                if good:
+                    append(good, self._stored(run(data) if self.encoded else data))
+                done += len(good) + len(bad)
+                progress(done, len(missing))
+
+    def _prepare(
+        self, samples: Sequence[Sample], chunk: Sequence[tuple[str, int]]
+    ) -> tuple[list[str], torch.Tensor, list[tuple[int, DataError]]]:
+        good, made, bad = [], [], []
+        for name, row in chunk:
+            try:
+                made.append(self.part.prepare([self._located(samples[row])])[0])
+                good.append(name)
+            except DataError as error:
+                bad.append((row, error))
+        return good, torch.cat(made) if made else torch.empty(0), bad
+
+    def _located(self, sample: Sample) -> Located:
+        return Located(sample.fields[self.field], sample.where, self.options.max_pixels)
+
+    def _make(self, samples: Sequence[Sample], run: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+        data = self.part.prepare([self._located(s) for s in samples])[0]
+        return self._stored(run(data) if self.encoded else data)
+
+    @staticmethod
+    def _stored(data: torch.Tensor) -> np.ndarray:
+        if data.is_floating_point():
+            data = data.float().clamp(-65504, 65504).half()
+        return data.cpu().numpy()
+
+    def _key(self, probe: np.ndarray) -> str:
+        learned = self.part.learned() if hasattr(self.part, "learned") else {}
+        config = dump_part(self.part.config)
+        config.pop("source", None)
+        digest = blake2b(json.dumps([config, learned, list(probe.shape[1:]), str(probe.dtype)], sort_keys=True).encode(), digest_size=12)
+        if self.encoded:
+            for name, tensor in sorted(self.part.state_dict().items()):
+                digest.update(name.encode())
+                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return f"{self.field}-{'features' if self.encoded else 'pixels'}-{digest.hexdigest()}"
+
+    def estimate_bytes(self, num_rows: int) -> int:
+        """Size of the cache for this many rows, as far as known."""
+        return num_rows * self.cache.row_bytes if hasattr(self, "cache") else 0
+
+

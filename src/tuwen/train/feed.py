@@ -1,0 +1,76 @@
+"""Rows -> batches for the loop: cached fields from their memory maps, the rest by the parts' `prepare`, one step ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import torch
+
+from tuwen.data._collate import collate
+from tuwen.model import CrossModal
+from tuwen.train.cache import Cached
+from tuwen.train.plan import Item, Plan
+from tuwen.types import Batch, Feed, Sample
+
+
+class Source:
+    """One part of the data as batches.
+
+    Args:
+        samples: the rows.
+        caches: field -> where its pictures or features lie.
+    """
+
+    def __init__(self, model: CrossModal, samples: Sequence[Sample], caches: dict[str, Cached]):
+        self.samples, self.caches, self.options = samples, caches, model.recipe.data
+        self.inputs = {name: part for name, part in model.encoders.items() if name not in caches}
+        self.targets = dict(model.decoders.items())
+
+    def lengths(self) -> list[list[int]]:
+        """Characters of each caption of each row."""
+        return [[len(text) for text in sample.fields.get("text") or ()] for sample in self.samples]
+
+    def batch(self, items: Sequence[Item]) -> Batch:
+        """The rows of `items` on the CPU; a caption number of -1 takes all captions of its row."""
+        chosen = [self._with_caption(*item) for item in items]
+        batch = collate(chosen, self.inputs, self.targets, options=self.options)
+        for field, cached in self.caches.items():
+            rows = [(i, cached.places[s.key]) for i, s in enumerate(chosen) if s.key in cached.places]
+            owner_P = torch.tensor([i for i, _ in rows], dtype=torch.int64)
+            batch.present[field] = torch.zeros(len(chosen), dtype=torch.bool).index_fill(0, owner_P, True)
+            if rows:
+                batch.inputs[field] = Feed(cached.cache.read([p for _, p in rows]), owner_P, encoded=cached.encoded)
+        return batch
+
+    def _with_caption(self, row: int, caption: int) -> Sample:
+        sample = self.samples[row]
+        if caption < 0:
+            return sample
+        return replace(sample, fields={**sample.fields, "text": [sample.fields["text"][caption]]})
+
+    def in_order(self, rows: int, limit: int = 0) -> Iterator[Batch]:
+        """All rows (or the first `limit`) with all their captions, `rows` at a time."""
+        count = min(limit or len(self.samples), len(self.samples))
+        for start in range(0, count, rows):
+            yield self.batch([(row, -1) for row in range(start, min(start + rows, count))])
+
+
+class Ahead:
+    """Batches of a plan, made by a thread while the step before is computed."""
+
+    def __init__(self, source: Source, plan: Plan, depth: int = 2):
+        self.source, self.plan, self.depth = source, plan, depth
+        self._pool = ThreadPoolExecutor(1)
+        self._made: dict[int, Future[Batch]] = {}
+
+    def take(self, step: int) -> Batch:
+        """The batch of a step, counted from 0."""
+        for wanted in range(step, step + self.depth):
+            if wanted not in self._made:
+                self._made[wanted] = self._pool.submit(self.source.batch, self.plan.items(wanted))
+        return self._made.pop(step).result()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)

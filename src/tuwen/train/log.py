@@ -1,0 +1,49 @@
+"""log.jsonl: one JSON object a line, every term of every logged step, each evaluation, and what was warned of."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Report = Callable[[dict[str, Any]], None]
+"""Takes the events of a run: kind is estimate, cache, step, evaluation, warning, saved or done."""
+
+
+def peak_memory_mb() -> float:
+    """Largest memory that this process has held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+class Log:
+    """Appends events to log.jsonl and passes them on.
+
+    Args:
+        path: the file; lines of steps after `step` (from a run that was killed later than it saved) are dropped.
+    """
+
+    def __init__(self, path: Path, report: Report | None, *, step: int):
+        self.path, self.report = path, report
+        kept = []
+        if path.exists() and step:
+            for line in path.read_text("utf-8").splitlines():
+                try:
+                    event = json.loads(line)
+                except json.JSONDecodeError:
+                    continue  # half a line from a kill
+                if event.get("step", 0) <= step:
+                    kept.append(line)
+        path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+
+    def __call__(self, kind: str, *, keep: bool = True, **values: Any) -> None:
+        """Records an event; `keep=False` passes it on without writing it down."""
+        event = {"kind": kind, **values}
+        if keep:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        if self.report:
+            self.report(event)

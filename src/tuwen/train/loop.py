@@ -1,0 +1,378 @@
+"""The training loop, to be read aloud from top to bottom."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from tuwen import diagnose, directory
+from tuwen.card import card
+from tuwen.data._dataset import Dataset
+from tuwen.errors import ConfigError, DataError
+from tuwen.evaluation import Evaluation, evaluate
+from tuwen.generate.greedy import Config as Greedy
+from tuwen.model import CrossModal
+from tuwen.recipe import Recipe
+from tuwen.train.checkpoint import newest_state, save_state
+from tuwen.train.feed import Ahead, Source
+from tuwen.train.log import Log, Report, peak_memory_mb
+from tuwen.train.optimiser import Average, make_optimiser, optimiser_tensors, restore_optimiser, set_lr, trainable
+from tuwen.train.plan import Plan
+from tuwen.train.setup import Machine, Unfinished, estimate, make_caches, moving_names, prepare_data, usable, without_broken
+from tuwen.types import Batch, Sample, Terms
+
+_FIRST = 20
+"""Steps after which a time limit is turned into a number of steps."""
+_SAMPLES = 3
+"""Captions shown at each evaluation."""
+
+
+def train(
+    data: str | Path | Dataset,
+    *,
+    out: str | Path,
+    recipe: str | Recipe = "coca",
+    settings: Sequence[str] = (),
+    time_limit_s: float = 0.0,
+    steps: int = 0,
+    seed: int | None = None,
+    resume: bool = False,
+    report: Report | None = None,
+) -> Path:
+    """Learns a model from data and writes its directory.
+
+    Args:
+        data: a folder, a table, ... (`tuwen data` says what it sees there), or `scenes`.
+        out: the model directory; `state/` in it lets a killed run go on.
+        recipe: a name of `tuwen list recipe`, or a Recipe.
+        settings: what `--set` takes: "train.lr=1e-3", "encode.image=image_pretrained".
+        time_limit_s: seconds of training; 0: as long as the recipe says.
+        steps: optimiser steps; 0: as many as the recipe says.
+        resume: go on from `out`; data and settings are those of the run that was killed.
+        report: takes the events of the run, see `train.log.Report`.
+    Returns:
+        `out`, with the best model by the recipe's validation metric.
+    Raises:
+        TuwenError: data, recipe or settings cannot work; says what to do.
+        KeyboardInterrupt: on Ctrl-C, after the state was saved.
+    """
+    settings = [*settings, *([f"train.steps={steps}"] if steps else [])]
+    settings += [f"train.time_limit_s={time_limit_s}"] if time_limit_s else []
+    settings += [f"train.seed={seed}"] if seed is not None else []
+    run = Run(data, Path(out), recipe, settings, resume, report)
+    with _interruptible() as stopped:
+        _loop(run, stopped)
+    run.finish()
+    return run.out
+
+
+def _loop(run: Run, stopped: list[bool]) -> None:
+    settings, ahead, saved_at = run.recipe.train, Ahead(run.source, run.plan), time.monotonic()
+    run.model.train()
+    while run.step < run.steps and not run.out_of_patience():
+        began = time.monotonic()
+        lr = set_lr(run.optimiser, run.step, run.steps, settings)
+        terms = run.backward(ahead.take(run.step))
+        if settings.clip:
+            torch.nn.utils.clip_grad_norm_(run.weights, settings.clip, foreach=True)
+        run.optimiser.step()
+        run.optimiser.zero_grad()
+        run.average.update(run.model, run.step)
+        run.step += 1
+        run.took_s.append(time.monotonic() - began)
+
+        if run.step <= 10 or run.step % 10 == 0 or run.step == run.steps:
+            run.log_step(terms, lr)
+        if run.step == _FIRST and settings.time_limit_s and not run.planned:
+            run.plan_time()
+        if run.step % run.evaluate_every == 0 or run.step == run.steps:
+            run.evaluate()
+        if stopped or time.monotonic() - saved_at > settings.save_every_s:
+            run.save()
+            saved_at = time.monotonic()
+        if stopped:
+            ahead.close()
+            raise KeyboardInterrupt(f"stopped at step {run.step} of {run.steps}; go on with: tuwen train --resume -o {run.out}")
+    ahead.close()
+
+
+class Run:
+    """One run of training: what it learns from, where it stands, and what it has seen to be best."""
+
+    def __init__(
+        self, data: Any, out: Path, recipe: str | Recipe, settings: Sequence[str], resume: bool, report: Report | None
+    ):
+        self.out, self.began = out, time.monotonic()
+        out.mkdir(parents=True, exist_ok=True)
+        unfinished = Unfinished(out)
+        state = newest_state(out) if resume and unfinished.exists() else None
+        about = unfinished.read() if resume and unfinished.exists() else None
+        if about:
+            recipe, settings = Recipe.from_dict(about["recipe"]), ()
+            data = data or about["data"]
+        if not data:
+            raise ConfigError(f"{out} holds no run to resume; say what to learn from: tuwen train DATA -o {out}")
+        self.log = Log(out / "log.jsonl", report, step=state.step if state else 0)
+        self.dataset, self.recipe, rows, held_out = prepare_data(data, recipe, settings)
+        self.data_name = str(data)
+        self.machine = Machine.of(self.recipe)
+        self.model = unfinished.model(about) if about else CrossModal.create(self.recipe, rows)
+        self.model.to(self.machine.device)
+        self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
+        self._feed(rows, held_out)
+        if not about:
+            unfinished.begin(self.model, {"data": self.data_name, "fingerprint": self.dataset.fingerprint()})
+        elif about["fingerprint"] != self.dataset.fingerprint():
+            self.log("warning", text="the data has changed since this run began; it goes on with the data as it is now")
+        self._start()
+        if state:
+            self._restore(state.tensors, state.plain)
+        else:
+            self._say_cost()
+
+    def _feed(self, rows: list[Sample], held_out: list[Sample]) -> None:
+        """Caches, sources and the plan; rows that cannot be read are refused, or left out and counted."""
+        every, broken = [*rows, *held_out], {}
+
+        def skip(row: int, error: DataError) -> None:
+            if self.recipe.data.on_error == "raise":
+                raise error
+            broken[every[row].key] = str(error)
+
+        caches = make_caches(self.model, every, self.machine, self.log, skip)
+        if broken:
+            shown = "; ".join(list(broken.values())[:3])
+            self.log("warning", text=f"left out {len(broken)} rows that cannot be read: {shown}", rows=sorted(broken))
+        rows = usable(without_broken(rows, broken), self.recipe)
+        if not rows:
+            raise DataError(f"{self.dataset.name}: no training row is left; all {len(broken)} cannot be read")
+        self.caches = caches
+        self.source = Source(self.model, rows, caches)
+        self.held_out = Source(self.model, without_broken(held_out, broken), caches)
+        train = self.recipe.train
+        self.plan = Plan(self.source.lengths(), batch=train.batch, captions=self.recipe.data.captions, seed=train.seed)
+
+    def _start(self) -> None:
+        train = self.recipe.train
+        torch.manual_seed(train.seed)
+        self.weights = list(trainable(self.model).values())
+        self.optimiser = make_optimiser(self.model, train)
+        self.average = Average(self.model, train.ema)
+        self.step, self.planned, self.spent_s = 0, False, 0.0
+        self._set_steps(train.steps or max(1, math.ceil(train.epochs * self.plan.steps_per_epoch)))
+        self.best, self.best_step, self.since_best = math.nan, 0, 0
+        self.figures: dict[str, float] = {}
+        self.took_s: list[float] = []
+
+    def _set_steps(self, steps: int) -> None:
+        self.steps = steps
+        self.evaluate_every = max(1, math.ceil(steps / max(1, self.recipe.train.evaluations)))
+
+    # -- one step --------------------------------------------------------------------------------------------------
+
+    def backward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Adds the gradient of the weighted sum of all terms; gives the terms."""
+        parts = _cut(batch, self.recipe.train.accumulate)
+        found: dict[str, torch.Tensor] = {}
+        for part in parts:
+            part, share = part.to(self.machine.device), len(part) / len(batch)
+            with self.machine.autocast():
+                terms = self.terms(part)
+            loss = weighted(terms, self.recipe.weight)
+            (loss * share).backward()
+            for name, value in {**terms.values, "loss": loss}.items():
+                found[name] = found.get(name, 0.0) + value.detach() * share
+        return found
+
+    def terms(self, batch: Batch) -> Terms:
+        """One forward pass and what every objective makes of it."""
+        made = self.model(batch)
+        terms = Terms()
+        for objective in self.objectives.values():
+            terms = terms | objective(made, batch)
+        return terms
+
+    def log_step(self, terms: Mapping[str, torch.Tensor], lr: float) -> None:
+        values = {name: round(float(value), 6) for name, value in terms.items()}
+        if not math.isfinite(values["loss"]):
+            raise ConfigError(
+                f"the loss is {values['loss']} at step {self.step}; try a smaller learning rate: --set train.lr={self.recipe.train.lr / 3:g}"
+            )
+        recent = self.took_s[-50:]
+        rows_per_s = self.plan.batch * len(recent) / max(1e-9, sum(recent))
+        left_s = (self.steps - self.step) * sum(recent) / len(recent)
+        self.log(
+            "step", step=self.step, steps=self.steps, **values, lr=round(lr, 8), rows_per_s=round(rows_per_s, 1),
+            left_s=round(left_s), memory_mb=round(peak_memory_mb()),
+        )  # fmt: skip
+
+    # -- looking at the validation part ----------------------------------------------------------------------------
+
+    def evaluate(self) -> None:
+        """Judges the (averaged) weights, keeps the model if it is the best so far, and warns of what goes wrong."""
+        began = time.monotonic()
+        with self.average.applied(self.model):
+            result = self._judge()
+            score = self._score(result.figures)
+            better = math.isnan(self.best) or score > self.best
+            if better:
+                self.best, self.best_step, self.since_best, self.figures = score, self.step, 0, result.figures
+                self._keep()
+            else:
+                self.since_best += 1
+        figures = {name: round(value, 5) for name, value in result.figures.items()}
+        samples = result.captions[:_SAMPLES]
+        took_s = round(time.monotonic() - began, 2)
+        self.log("evaluation", step=self.step, figures=figures, best=better, samples=samples, took_s=took_s)
+        for text in diagnose.warnings_of(result.figures, self.plan.batch):
+            self.log("warning", step=self.step, text=text)
+
+    def _judge(self) -> Evaluation:
+        train = self.recipe.train
+        batches = (b.to(self.machine.device) for b in self.held_out.in_order(64, train.evaluate_rows))
+        with self.machine.autocast():
+            return evaluate(self.model, batches, method=Greedy(), objectives=self.objectives, weight=self.recipe.weight)
+
+    def _score(self, figures: Mapping[str, float]) -> float:
+        metric = self.recipe.train.metric
+        if not figures:
+            return float(self.step)  # nothing to look at: the latest is kept
+        if metric not in figures:
+            raise ConfigError(f"train.metric is {metric!r}; the evaluation gives: {', '.join(figures)}.")
+        return -figures[metric] if metric == "loss" else figures[metric]
+
+    def _keep(self) -> None:
+        text = card(self.model, dataset=self.dataset, figures=self.figures, step=self.step, steps=self.steps, data=self.data_name)
+        directory.save(self.model, self.out, card=text, figures=self.figures)
+
+    def out_of_patience(self) -> bool:
+        return bool(self.recipe.train.patience) and self.since_best >= self.recipe.train.patience
+
+    # -- time and cost ---------------------------------------------------------------------------------------------
+
+    def plan_time(self) -> None:
+        """Turns the time limit into a number of steps, so that the schedule is known and a resumed run is the same."""
+        train, began = self.recipe.train, time.monotonic()
+        self.evaluate()
+        evaluate_s = time.monotonic() - began
+        step_s = sorted(self.took_s[5:_FIRST])[(_FIRST - 5) // 2]
+        left_s = train.time_limit_s - sum(self.took_s) - evaluate_s * (train.evaluations + 1)
+        self.planned = True
+        self._set_steps(max(_FIRST + 1, _FIRST + int(left_s / step_s * 0.97)))
+        if left_s < 0:
+            self.log("warning", text=f"one look at the validation part takes {evaluate_s:.0f} s; lower train.evaluate_rows or train.evaluations")
+        self.save()
+
+    def _say_cost(self) -> None:
+        """Times one step without learning from it, then says what the run will cost."""
+        random = torch.get_rng_state()
+        batch = self.source.batch(self.plan.items(0))
+        for _ in range(2):  # the first also builds kernels
+            began = time.monotonic()
+            self.model.train()
+            self.backward(batch)
+            self.optimiser.zero_grad()
+            step_s = time.monotonic() - began
+        torch.set_rng_state(random)
+        steps = self.steps if not self.recipe.train.time_limit_s else int(self.recipe.train.time_limit_s / step_s)
+        cost = estimate(self.model, self.caches, len(self.source.samples) + len(self.held_out.samples), step_s, steps, self.out)
+        precision = str(self.machine.precision).removeprefix("torch.")
+        self.log("estimate", device=str(self.machine.device), precision=precision, threads=torch.get_num_threads(), **cost)
+
+    # -- stopping and going on -------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Writes the state that --resume reads."""
+        moving, weights = moving_names(self.model), self.model.state_dict()
+        tensors = {f"model.{name}": weights[name] for name in moving}
+        tensors |= {f"average.{name}": value for name, value in self.average.weights.items()}
+        tensors |= optimiser_tensors(self.model, self.optimiser)
+        tensors["random"] = torch.get_rng_state()
+        plain = {
+            "steps": self.steps, "planned": self.planned, "best": None if math.isnan(self.best) else self.best,
+            "best_step": self.best_step, "since_best": self.since_best, "figures": self.figures,
+            "spent_s": self.spent_s + time.monotonic() - self.began,
+        }  # fmt: skip
+        save_state(self.out, self.step, tensors, plain)
+        self.log("saved", keep=False, step=self.step)
+
+    def _restore(self, tensors: Mapping[str, torch.Tensor], plain: Mapping[str, Any]) -> None:
+        weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+        self.model.load_state_dict(weights, strict=False)
+        self.average.weights = {n: tensors[f"average.{n}"].clone() for n in self.average.weights}
+        restore_optimiser(self.model, self.optimiser, dict(tensors))
+        torch.set_rng_state(tensors["random"])
+        self._set_steps(plain["steps"])
+        self.step, self.planned = plain["step"], plain["planned"]
+        self.best = math.nan if plain["best"] is None else plain["best"]
+        self.best_step, self.since_best = plain["best_step"], plain["since_best"]
+        self.figures, self.spent_s = plain["figures"], plain["spent_s"]
+
+    def finish(self) -> None:
+        """Says what came out; the state of a finished run is kept, so that resuming it does nothing."""
+        self.save()
+        took_s = round(self.spent_s + time.monotonic() - self.began, 1)
+        self.log("done", step=self.step, path=str(self.out), figures=self.figures, best_step=self.best_step, took_s=took_s, memory_mb=round(peak_memory_mb()))
+
+
+def weighted(terms: Terms, weight: Mapping[str, float]) -> torch.Tensor:
+    """The one place where terms are weighted and summed.
+
+    Raises:
+        DataError: no objective found anything to learn from in this batch.
+    """
+    if not terms.values:
+        raise DataError("no objective found anything to learn from in a batch: its rows lack the fields that the recipe's routes need")
+    return torch.stack([value * weight.get(name, 1.0) for name, value in terms.values.items()]).sum()
+
+
+def _cut(batch: Batch, parts: int) -> list[Batch]:
+    """A batch as several of consecutive rows."""
+    if parts <= 1:
+        return [batch]
+    size, cut = math.ceil(len(batch) / parts), []
+    for start in range(0, len(batch), size):
+        end = min(start + size, len(batch))
+        rows = slice(start, end)
+
+        def part(feeds: Mapping[str, Any], start: int = start, end: int = end) -> dict[str, Any]:
+            picked = {}
+            for name, feed in feeds.items():
+                here = (feed.owner_P >= start) & (feed.owner_P < end)
+                mask = None if feed.mask is None else feed.mask[here]
+                picked[name] = replace(feed, data=feed.data[here], mask=mask, owner_P=feed.owner_P[here] - start)
+            return picked
+
+        present = {name: flags[rows] for name, flags in batch.present.items()}
+        cut.append(Batch(batch.keys[rows], part(batch.inputs), part(batch.targets), present, batch.raw[rows]))
+    return cut
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[list[bool]]:
+    """A list that Ctrl-C makes non-empty; the loop looks at it between steps. A second Ctrl-C stops at once."""
+    stopped: list[bool] = []
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        stopped.append(True)
+
+    try:
+        before = signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not the main thread: nothing to catch
+        yield stopped
+        return
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)

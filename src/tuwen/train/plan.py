@@ -1,0 +1,59 @@
+"""Which rows and captions each step sees: a pure function of (seed, step), so that a killed run goes on exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+Item = tuple[int, int]
+"""(row, number of the caption); the caption is -1 where all of them are taken, or the row has none."""
+
+_POOL = 16
+"""Batches' worth of rows that are sorted by length together: long enough for little padding, short enough to stay random."""
+
+
+class Plan:
+    """Batches of rows, bucketed by the length of their captions.
+
+    Args:
+        lengths: for each row the length of each of its captions, in any unit.
+        batch: rows of a batch; fewer where the data has fewer.
+        captions: one: a different caption of a row each epoch, in turn; all: every caption each epoch.
+        seed: of the order.
+    """
+
+    def __init__(self, lengths: Sequence[Sequence[int]], *, batch: int, captions: Literal["one", "all"], seed: int):
+        self.lengths, self.captions, self.seed = lengths, captions, seed
+        self.batch = min(batch, len(lengths))
+        self.steps_per_epoch = len(lengths) // self.batch if lengths else 0
+        self._first = np.random.default_rng([seed, 0]).integers(0, 1 << 30, len(lengths))
+        self._epoch = -1
+        self._batches: list[list[Item]] = []
+
+    def items(self, step: int) -> list[Item]:
+        """The rows of one step, counted from 0."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, self._of_epoch(epoch)
+        return self._batches[place]
+
+    def _of_epoch(self, epoch: int) -> list[list[Item]]:
+        rng = np.random.default_rng([self.seed, 1, epoch])
+        order = rng.permutation(len(self.lengths))
+        items = [(int(row), self._caption(int(row), epoch)) for row in order]
+        items = items[: self.steps_per_epoch * self.batch]
+        batches = []
+        for start in range(0, len(items), _POOL * self.batch):
+            pool = sorted(items[start : start + _POOL * self.batch], key=self._length)
+            batches += [pool[i : i + self.batch] for i in range(0, len(pool), self.batch)]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    def _caption(self, row: int, epoch: int) -> int:
+        count = len(self.lengths[row])
+        return -1 if self.captions == "all" or not count else int((self._first[row] + epoch) % count)
+
+    def _length(self, item: Item) -> int:
+        row, caption = item
+        return max(self.lengths[row], default=0) if caption < 0 else self.lengths[row][caption]

@@ -1,0 +1,63 @@
+"""Every file in data/ passes this. A new reader needs three items in items/<name>/ and no test of its own."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tuwen import registry
+from tuwen.data._config import Data
+from tuwen.data._dataset import _recognise, open_data
+from tuwen.data._picture import open_picture
+
+ITEMS = Path(__file__).parent / "items"
+
+
+@pytest.fixture(params=registry.names("data"))
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def path(name):
+    """The stored items, or for data that is drawn its name with seed and number."""
+    return str(ITEMS / name) if (ITEMS / name).exists() else f"{name}:0:3"
+
+
+def test_it_recognises_its_items_most_surely(name, path):
+    assert 0 < registry.get("data", name).recognise(path) <= 1
+    assert _recognise(path) == name
+
+
+def test_it_does_not_recognise_what_is_no_data(name, tmp_path):
+    (tmp_path / "notes.md").write_text("nothing here")
+    for other in (tmp_path, tmp_path / "notes.md", tmp_path / "missing.csv"):
+        assert not registry.get("data", name).recognise(str(other))
+
+
+def test_it_reads_three_pictures_with_captions(name, path):
+    data = open_data(path, reader=name)
+    assert len(data) == 3 if (ITEMS / name).exists() else len(data) >= 3
+    assert any(len(sample.fields["text"]) for sample in data)
+    for sample in data:
+        pixels = open_picture(sample.fields["image"], where=sample.where)
+        assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
+        assert all(isinstance(caption, str) and caption == caption.strip() != "" for caption in sample.fields["text"])
+        assert sample.where
+
+
+def test_keys_are_unique_and_rows_travel_to_workers(path):
+    data = open_data(path)
+    assert len({sample.key for sample in data}) == len(data)
+    assert pickle.loads(pickle.dumps(data[0])).key == data[0].key
+
+
+def test_reading_again_gives_the_same(path):
+    first, again = open_data(path), open_data(path, Data(on_error="skip"))
+    assert first.fingerprint() == again.fingerprint() and first.splits == again.splits
+
+
+def test_the_layout_is_drawn_in_the_docstring(name):
+    text = registry.get("data", name).__doc__
+    assert text and text.split("\n")[0].endswith(".") and "\n    " in text

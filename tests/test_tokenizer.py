@@ -1,0 +1,99 @@
+"""Text <-> token numbers, in any language, and the same after it was stored."""
+
+import pytest
+
+from tuwen.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+
+TEXTS = [
+    "A red dog runs.",
+    "a red cat sleeps, and a dog looks on",
+    "一只红色的狗在跑。",
+    "一只猫在睡觉",
+    "der Bär läuft",
+] * 3
+
+
+@pytest.fixture(params=["bpe", "word"])
+def tokenizer(request):
+    return Tokenizer.train(TEXTS, kind=request.param, size=500)
+
+
+def test_bpe_gives_any_text_back():
+    """Bytes: what never stood in the training text comes back too."""
+    tokenizer = Tokenizer.train(TEXTS, kind="bpe", size=500)
+    for text in ["一只红色的狗在跑。", "a 🐕 with a 🧑‍🚀", "ñandú", "数学 x² ≤ 3", "a  b\n c"]:
+        assert tokenizer.decode(tokenizer.encode([text])) == [" ".join(text.split())]
+
+
+def test_bpe_merges_what_is_frequent():
+    tokenizer = Tokenizer.train(TEXTS, kind="bpe", size=500)
+    assert len(tokenizer.encode(["dog"])[0]) == 1
+    assert len(tokenizer.encode(["zqz"])[0]) == 4  # a space and three letters, never seen together
+
+
+def test_words_come_back():
+    tokenizer = Tokenizer.train(TEXTS, kind="word", size=500)
+    (row,) = tokenizer.encode(["a red dog runs."])
+    assert len(row) == 5
+    assert tokenizer.decode([row]) == ["a red dog runs."]
+
+
+def test_chinese_words_are_characters():
+    tokenizer = Tokenizer.train(TEXTS, kind="word", size=500)
+    (row,) = tokenizer.encode(["一只红色的狗在跑。"])
+    assert len(row) == 9
+    assert tokenizer.decode([row]) == ["一只红色的狗在跑。"]
+
+
+def test_an_unknown_word_has_a_number_of_its_own():
+    tokenizer = Tokenizer.train(TEXTS, kind="word", size=500)
+    assert tokenizer.encode(["a zebra"])[0][1] == UNK
+    assert tokenizer.decode([[UNK]]) == ["<unk>"]
+
+
+def test_a_word_seen_once_is_unknown():
+    tokenizer = Tokenizer.train(["a dog", "a cat", "a dog"], kind="word", size=500)
+    assert [row[0] == UNK for row in tokenizer.encode(["dog", "cat"])] == [False, True]
+
+
+def test_numbers_of_the_special_tokens(tokenizer):
+    assert (PAD, BOS, EOS, UNK) == (0, 1, 2, 3)
+    assert min(min(row) for row in tokenizer.encode(TEXTS)) > UNK
+    assert tokenizer.decode([[BOS, *tokenizer.encode(["a dog"])[0], EOS, PAD, PAD]]) == ["a dog"]
+
+
+def test_special_words_in_a_text_are_numbers_below_the_size(tokenizer):
+    assert max(max(row) for row in tokenizer.encode(TEXTS)) < tokenizer.size
+
+
+def test_stored_and_read_it_is_the_same(tokenizer):
+    again = Tokenizer.from_json(tokenizer.to_json())
+    assert (again.kind, again.size) == (tokenizer.kind, tokenizer.size)
+    assert again.encode(TEXTS) == tokenizer.encode(TEXTS)
+    assert again.decode(again.encode(TEXTS)) == tokenizer.decode(tokenizer.encode(TEXTS))
+
+
+def test_trained_twice_it_is_the_same(tokenizer):
+    assert Tokenizer.train(TEXTS, kind=tokenizer.kind, size=500).to_json() == tokenizer.to_json()
+
+
+def test_case_is_dropped_unless_it_is_wanted():
+    assert Tokenizer.train(TEXTS).decode(Tokenizer.train(TEXTS).encode(["A Red"])) == ["a red"]
+    kept = Tokenizer.train(TEXTS, lower=False)
+    assert kept.decode(kept.encode(["A Red"])) == ["A Red"]
+
+
+def test_max_tokens_cuts(tokenizer):
+    (whole,) = tokenizer.encode(["a red dog runs"])
+    assert tokenizer.encode(["a red dog runs"], max_tokens=2) == [whole[:2]]
+
+
+def test_size_is_an_upper_bound():
+    assert Tokenizer.train(TEXTS, kind="word", size=10).size == 10
+    assert Tokenizer.train(TEXTS, kind="bpe", size=270).size <= 270
+
+
+def test_no_text_is_no_tokens(tokenizer):
+    assert tokenizer.encode([""]) == [[]]
+    assert tokenizer.decode([[]]) == [""]
+    assert tokenizer.encode([]) == []
