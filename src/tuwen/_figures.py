@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,6 @@ from torch import Tensor
 
 DRAWS = 1000
 """Samples of a bootstrap."""
-RANKS = (1, 5, 10)
-"""Values of k of recall at k."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,62 +88,37 @@ def truth_rates(captions: Sequence[str], scenes: Sequence[Any]) -> Rates:
     return Rates(rows_NM=rows_NM, of=of, more={})
 
 
-def recall_rates(image_PD: Tensor, text_QD: Tensor, owner_P: Tensor, owner_Q: Tensor) -> tuple[Rates, dict[str, float]]:
-    """Recall at 1, 5 and 10 both ways over all pairs, median ranks, and what chance gives.
+def recall_rates(image_PD: Tensor, text_QD: Tensor, owner_P: Tensor, owner_Q: Tensor) -> tuple[Rates, dict[str, float]] | None:
+    """What `metric.recall` gives over all pairs, `recall` (the mean of the recalls), and the same by chance.
 
     Args:
         image_PD, text_QD: of length 1.
-        owner_P, owner_Q: rows that they belong to; a picture is found by any of its texts. Those without a partner
-            are looked through, but not asked for.
+        owner_P, owner_Q: rows that they belong to; one picture a row. Texts without a picture are left out.
+    Returns:
+        None where no text has a picture.
     """
-    rank_P, rank_Q = ranks(image_PD, text_QD, owner_P, owner_Q), ranks(text_QD, image_PD, owner_Q, owner_P)
-    rows = int(max(owner_P.max(), owner_Q.max())) + 1
-    sums, more, chance = [], {}, {}
-    ways = (("image_to_text", rank_P, owner_P, owner_Q), ("text_to_image", rank_Q, owner_Q, owner_P))
-    for name, rank, owner, others in ways:
-        asked = np.isfinite(rank)
-        place, rank = owner.numpy()[asked], rank[asked]
-        sums += [np.bincount(place, rank <= k, rows) for k in RANKS] + [np.bincount(place, minlength=rows)]
-        more[f"{name}_median_rank"] = float(np.median(rank)) if len(rank) else math.nan
-        right = np.bincount(others.numpy(), minlength=rows)[place]
-        guessed = _chance(name, right, len(others))
-        chance |= guessed
-    rows_NM = np.column_stack(sums).astype(float)
-    rows_NM = rows_NM[rows_NM[:, [len(RANKS), -1]].any(1)]
-    recalls = [name for name in chance if "median" not in name]
-    return Rates(rows_NM=rows_NM, of=_recalls, more=more), {**chance, "recall": float(np.mean([chance[n] for n in recalls]))}
+    from tuwen.metric.recall import Recall
 
+    place = {row: i for i, row in enumerate(owner_P.tolist())}
+    kept = torch.tensor([row in place for row in owner_Q.tolist()], dtype=torch.bool)
+    owner_M = np.array([place[row] for row in owner_Q[kept].tolist()], dtype=np.int64)
+    if not len(owner_M):
+        return None
+    recall = Recall()
+    recall.update_vectors(image_PD.numpy(), text_QD[kept].numpy(), owner_M)
+    result, hits = recall.result(), recall.per_item()
+    asked = np.unique(owner_M)
+    rows_NM = np.zeros((len(asked), len(hits) + 2))
+    for column, (name, values) in enumerate(hits.items()):
+        own = asked if name.startswith("i2t") else owner_M
+        rows_NM[:, column] = np.bincount(np.searchsorted(asked, own), values, len(asked))
+    rows_NM[:, -2], rows_NM[:, -1] = 1, np.bincount(np.searchsorted(asked, owner_M), minlength=len(asked))
+    names = list(hits)
 
-def _recalls(sums_M: np.ndarray) -> dict[str, float]:
-    num = len(RANKS)
-    found = {}
-    for name, part in zip(("image_to_text", "text_to_image"), (sums_M[: num + 1], sums_M[num + 1 :]), strict=True):
-        found |= {f"{name}_r{k}": float(hits / max(1, part[-1])) for k, hits in zip(RANKS, part, strict=False)}
-    return {**found, "recall": float(np.mean(list(found.values())))}
+    def of(sums_M: np.ndarray) -> dict[str, float]:
+        found = {name: float(sums_M[i] / sums_M[-2 if name.startswith("i2t") else -1]) for i, name in enumerate(names)}
+        return {**found, "recall": float(np.mean(list(found.values())))}
 
-
-def ranks(asked_PD: Tensor, sought_QD: Tensor, owner_P: Tensor, owner_Q: Tensor, chunk: int = 256) -> np.ndarray:
-    """(P,) rank, from 1, of the best right one among the sought; infinite where there is none.
-
-    Wrong ones that score the same count half, so that a model that tells nothing apart stands in the middle.
-    """
-    found = []
-    for start in range(0, len(asked_PD), chunk):
-        score = asked_PD[start : start + chunk] @ sought_QD.T
-        right = owner_P[start : start + chunk, None] == owner_Q[None]
-        best = score.masked_fill(~right, -torch.inf).amax(1, keepdim=True)
-        above = ((score > best) & ~right).sum(1) + 0.5 * ((score == best) & ~right).sum(1)
-        found.append(torch.where(right.any(1), 1.0 + above, torch.inf))
-    return torch.cat(found).double().numpy() if found else np.zeros(0)
-
-
-def _chance(name: str, right_P: np.ndarray, num: int) -> dict[str, float]:
-    """What drawing without looking gives: `right_P` of `num` are right."""
-    found = {}
-    for k in RANKS:
-        missed = np.ones(len(right_P))
-        for i in range(min(k, num)):
-            missed *= np.clip((num - right_P - i) / (num - i), 0, 1)
-        found[f"{name}_r{k}"] = float(1 - missed.mean()) if len(missed) else math.nan
-    found[f"{name}_median_rank"] = float(np.median((num + 1) / (right_P + 1))) if len(right_P) else math.nan
-    return found
+    more = {name: result[name] for name in ("i2t_median_rank", "t2i_median_rank")}
+    chance = {name: result[f"chance_{name}"] for name in (*names, *more)}
+    return Rates(rows_NM=rows_NM, of=of, more=more), {**chance, "recall": float(np.mean([chance[n] for n in names]))}

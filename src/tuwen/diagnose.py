@@ -36,7 +36,7 @@ def _same(figures: Mapping[str, float]) -> str:
 
 
 def _few(figures: Mapping[str, float]) -> str:
-    share = figures.get("distinct", 1.0)
+    share = figures.get("distinct_captions", 1.0)
     common = figures.get("commonest_share", 0.0) >= _SAME_SHARE
     if figures.get("num_captions", 0.0) < _FEW_ROWS or common or share > _FEW_DISTINCT:
         return ""

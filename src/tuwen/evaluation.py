@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -59,9 +59,9 @@ def evaluate(
             loss and each objective's terms: means over the rows, teacher-forced;
             nats_per_token: likelihood of the references, without smoothing;
             shuffled_gap: nats per token that the picture of another row costs; 0 for a model that looks at no picture;
-            bleu_1 .. bleu_4, rouge_l, cider; distinct, commonest_share (shares of captions), num_captions;
-            image_to_text_r1, _r5, _r10, _median_rank (any of a picture's texts) and text_to_image_...;
-            recall: the mean of the six;
+            bleu_1 .. bleu_4, rouge_l, cider; distinct_captions, commonest_share, num_captions;
+            i2t_r1, i2t_r5, i2t_r10, i2t_median_rank (any of a picture's texts), the same for t2i, and recall, the
+            mean of the six;
             statement_truth and what else `metric.statement_truth` counts.
     """
     if objectives is None:
@@ -179,7 +179,9 @@ class _Seen:
             yield self._with_other([text for text, _ in drawn], [scene for _, scene in drawn], truth_rates)
         if self.vectors["image"]:
             vectors = [torch.cat(self.vectors[name]) for name in ("image", "text")]
-            yield recall_rates(*vectors, *(torch.cat(self.owners[name]) for name in ("image", "text")))
+            found = recall_rates(*vectors, *(torch.cat(self.owners[name]) for name in ("image", "text")))
+            if found is not None:
+                yield found
 
     def _with_other(self, texts: list[str], truths: list[Any], rates: Any) -> tuple[Rates, dict[str, float]]:
         """Figures of captions, and of the same captions each given to the next picture."""
@@ -199,14 +201,14 @@ def _rolled(latent: Latent) -> Latent:
 
 def _variety(captions: Sequence[str]) -> dict[str, float]:
     """Whether the same is said of every picture."""
+    from tuwen.metric.diversity import Diversity
+
     if not captions:
         return {}
-    counts = Counter(captions)
-    return {
-        "distinct": len(counts) / len(captions),
-        "commonest_share": counts.most_common(1)[0][1] / len(captions),
-        "num_captions": float(len(captions)),
-    }
+    diversity = Diversity()
+    diversity.update(list(captions))
+    found = diversity.result()
+    return {**{name: found[name] for name in ("distinct_captions", "commonest_share")}, "num_captions": float(len(captions))}
 
 
 __all__ = ["Evaluation", "evaluate"]

@@ -181,6 +181,7 @@ def test_attention_sums_to_one_over_real_tokens(text, values):
     assert not made.attention[::2, :, -1].any(), "masked tokens are not looked at"
 
 
+@torch.no_grad()
 def test_steps_give_what_teacher_forcing_gives(text, values):
     made, target = run(text, values), feed(text, values, range(4))
     state = text.start(latent(4, tokens=TOKENS, masked=True))
@@ -190,6 +191,7 @@ def test_steps_give_what_teacher_forcing_gives(text, values):
     torch.testing.assert_close(steps, forced, atol=1e-4, rtol=1e-3)
 
 
+@torch.no_grad()
 def test_there_is_room_for_max_tokens_steps(text):
     state = text.start(latent(1, tokens=TOKENS))
     for _ in range(text.max_tokens):
@@ -197,12 +199,14 @@ def test_there_is_room_for_max_tokens_steps(text):
     assert logits.isfinite().all()
 
 
+@torch.no_grad()
 def test_beams_share_the_memory_of_their_picture(text):
     state = text.start(latent(2, tokens=TOKENS, masked=True), beams=3)
     memory = [t for t in _tensors(state) if TOKENS in t.shape[1:]]
     assert all(len(t) == 2 for t in memory), [tuple(t.shape) for t in memory]
 
 
+@torch.no_grad()
 def test_beams_go_their_own_ways(text, values):
     said = text.prepare(values)[0][:, :3]
     memory, words = latent(2, tokens=TOKENS, masked=True), said[[0, 1, 2, 2, 1, 0]]
@@ -213,6 +217,7 @@ def test_beams_go_their_own_ways(text, values):
         torch.testing.assert_close(together[row], alone[0], atol=1e-4, rtol=1e-3)
 
 
+@torch.no_grad()
 def test_reordered_rows_go_on_from_what_was_said(text, values):
     said = text.prepare(values)[0][:, :4]
     memory, words = latent(2, tokens=TOKENS, masked=True), said[[0, 1, 2, 3]]
@@ -226,6 +231,7 @@ def test_reordered_rows_go_on_from_what_was_said(text, values):
     torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-3)
 
 
+@torch.no_grad()
 def test_dropped_pictures_change_nothing_for_the_others(text, values):
     said = text.prepare(values)[0][:, :3]
     memory, words = latent(3, tokens=TOKENS, masked=True), said[[0, 1, 2, 3, 0, 2]]

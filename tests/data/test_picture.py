@@ -109,6 +109,8 @@ def test_16_bit_grey_is_scaled_by_its_full_range():
     values = np.array([[0, 257, 32768, 65535]], np.uint16)
     for format in ("PNG", "TIFF"):
         assert open_picture(encoded(values, format))[0, :, 0].tolist() == [0, 1, 128, 255]
+    dark = np.array([[0, 2570]], np.uint16)
+    assert open_picture(encoded(dark, "PNG"))[0, :, 0].tolist() == [0, 10]  # not stretched: 2570 / 257
 
 
 def test_float_pictures_are_scaled_by_what_they_hold():
@@ -196,8 +198,8 @@ def test_square_squashes_crops_and_pads():
 
 def test_square_weighs_all_pixels():
     stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[:, ::2] = 255
-    assert ((square(stripes, 16)[:, 2:-2, 2:-2].int() - 128).abs() <= 2).all()  # without antialiasing 0 or 255
+    stripes[:, ::4] = 255
+    assert ((square(stripes, 16)[:, 2:-2, 2:-2].int() - 64).abs() <= 2).all()  # 255 / 4; without antialiasing 0
 
 
 # ---- what cannot be read

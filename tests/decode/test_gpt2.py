@@ -74,12 +74,16 @@ def test_special_tokens_and_length_are_carried_over(gpt2):
 
 
 def test_another_width_of_the_latent_is_refused():
-    with pytest.raises(ShapeError, match=r"width 48 with layers of width 32; GPT-2 has one .* Set space\.image\.width=32"):
+    with pytest.raises(
+        ShapeError, match=r"width 48 with layers of width 32; GPT-2 has one .* Set space\.image\.width=32"
+    ):
         to_gpt2(fresh(memory=48))
 
 
 def test_a_gpt2_of_another_shape_is_refused(gpt2):
-    with pytest.raises(ShapeError, match=r"this GPT-2 has layers 2, .*text_transformer has layers 3.*Build the decoder"):
+    with pytest.raises(
+        ShapeError, match=r"this GPT-2 has layers 2, .*text_transformer has layers 3.*Build the decoder"
+    ):
         from_gpt2(fresh(layers=3), gpt2)
 
 

@@ -66,7 +66,11 @@ def test_one_beam_without_length_penalty_is_greedy():
 
 
 def as_transformers(settings, beams):
-    renamed = {"max_tokens": "max_new_tokens", "min_tokens": "min_new_tokens", "no_repeat_ngram": "no_repeat_ngram_size"}
+    renamed = {
+        "max_tokens": "max_new_tokens",
+        "min_tokens": "min_new_tokens",
+        "no_repeat_ngram": "no_repeat_ngram_size",
+    }
     return {renamed.get(name, name): value for name, value in settings.items()} | {
         "num_beams": beams,
         "num_return_sequences": beams,

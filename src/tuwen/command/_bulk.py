@@ -92,7 +92,8 @@ def answers(
         if broken and on_error == "stop":
             before = next(i for i, (_, answer) in enumerate(made) if isinstance(answer, DataError))
             yield made[:before]
-            raise DataError(f"{broken[0]} Leave such pictures out with --on-error skip.")
+            hint = " Leave such pictures out with --on-error skip." if len(requests) > 1 else ""
+            raise DataError(f"{broken[0]}{hint}")
         yield made
 
 

@@ -105,7 +105,7 @@ def _estimate(event: Event) -> str:
 
 
 def _evaluation(event: Event) -> str:
-    figures = ", ".join(f"{name} {value:.3g}" for name, value in event["figures"].items() if name in _HEADLINES)
+    figures = headlines(event["figures"])
     lines = [f"step {event['step']}: {figures}{' (best so far)' if event.get('best') else ''}"]
     for sample in event["samples"]:
         reference = next(iter(sample.get("references") or ()), "")
@@ -113,7 +113,12 @@ def _evaluation(event: Event) -> str:
     return "\n".join(lines)
 
 
-_HEADLINES = ("loss", "cider", "bleu_4", "image_to_text_r1", "text_to_image_r1", "statement_truth", "distinct", "shuffled_gap")
+def headlines(figures: Mapping[str, float]) -> str:
+    """The figures that matter most, in a line."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in figures.items() if name in _HEADLINES)
+
+
+_HEADLINES = ("loss", "cider", "bleu_4", "i2t_r1", "t2i_r1", "statement_truth", "distinct_captions", "shuffled_gap")
 """Figures that are said at each evaluation; all of them stand in log.jsonl."""
 
 _WORDS: dict[str, Callable[[Event], str]] = {

@@ -1,7 +1,7 @@
 """Measures a model on data that it has not seen, beside what chance would give.
 
 Example:
-    tuwen evaluate model photos/ --split test -o report.json
+    tuwen evaluate model photos/ -o report.json
     tuwen evaluate --captions results.json --references refs.json
 """
 
@@ -21,8 +21,8 @@ class Request:
     """Model directory; left out with --captions."""
     data: str = field(default="", metadata={"positional": True})
     """A folder, a table, a JSON of splits, or `scenes`; left out with --captions."""
-    split: str = "val"
-    """Part of the data: val, test, train, or a name of its own."""
+    split: str = "test"
+    """Part of the data: test, val, train, or a name of its own."""
     out: str = ""
     """JSON file for figures, intervals, chance and every caption."""
     beam: int = 5
@@ -79,7 +79,7 @@ def run(request: Request) -> Iterator[Response]:
 
 def _of_model(request: Request) -> tuple[Any, ...]:
     if not request.model or not request.data:
-        raise ConfigError("evaluate takes MODEL and DATA, or --captions FILE --references FILE: tuwen evaluate model photos/ --split test")
+        raise ConfigError("evaluate takes MODEL and DATA, or --captions FILE --references FILE: tuwen evaluate model photos/")
     from tuwen.command._ask import open_model
     from tuwen.data._dataset import open_data
     from tuwen.evaluation import evaluate
@@ -93,10 +93,11 @@ def _of_model(request: Request) -> tuple[Any, ...]:
         if not setting.startswith("data."):
             raise ConfigError(f"--set {setting} has no effect here; evaluate takes settings of the data, as in data.text_column=title")
         recipe = recipe.with_setting(setting)
-    rows = open_data(request.data, recipe.data).split(request.split)
+    data = open_data(request.data, recipe.data)
+    rows = data.split(request.split)
     rows = rows[: request.rows] if request.rows else rows
     if not len(rows):
-        raise DataError(f"{request.data} has no rows in its part {request.split!r}; name another with --split: {', '.join(open_data(request.data, recipe.data).splits)}.")
+        raise DataError(f"{request.data} has no rows in its part {request.split!r}; it has {', '.join(data.splits)}. Name one with --split.")
     batches = (model.batch(list(rows[start : start + 64]), targets=True) for start in range(0, len(rows), 64))
     found = evaluate(model, batches, method=method, bootstrap=True)
     return found.figures, found.intervals, found.chance, found.captions

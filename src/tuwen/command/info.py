@@ -93,8 +93,8 @@ def show(response: Response) -> str:
     ]
     for place, part in response.parts.items():
         count = response.parameters.get(place)
-        lines.append(f"  {place:<22}{part:<22}{'' if count is None else f'{count:,}'}".rstrip())
+        lines.append(f"  {place:<22} {part:<20} {'' if count is None else f'{count:,}'}".rstrip())
     if response.figures:
         lines.append("figures on the validation part:")
-        lines += [f"  {name:<22}{value:.4g}" for name, value in response.figures.items() if isinstance(value, int | float)]
+        lines += [f"  {name:<22} {value:.4g}" for name, value in response.figures.items() if isinstance(value, int | float)]
     return "\n".join(lines)

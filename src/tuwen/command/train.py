@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuwen.command._progress import duration, seconds_of
+from tuwen.command._progress import duration, headlines, seconds_of
 from tuwen.errors import ConfigError
 
 
@@ -105,7 +105,7 @@ def _settings(request: Request) -> tuple[str, ...]:
 
 def show(response: Response) -> str:
     """Where the model is, its figures, and what to type next."""
-    figures = ", ".join(f"{name} {value:.3g}" for name, value in response.figures.items())
+    figures = headlines(response.figures)
     best = f"the best model is of step {response.best_step}: {figures}" if figures else "there was no validation part to judge it by"
     took = f"{response.path}: trained in {duration(response.took_s)}; {best}"
     return f"{took}\nNext: tuwen caption {response.path} photo.jpg"

@@ -184,7 +184,7 @@ def _check_whole(data: Dataset, path: str) -> None:
     """What only shows when all rows are there."""
     if not len(data):
         why = f" {len(data._found)} were left out, the first: {data._found[0]}" if data._found else ""
-        raise DataError(f"{path} holds no rows that can be used.{why}")
+        raise DataError(f"{path} holds no rows that can be used.{why} One row at least has a picture or a caption.")
     if "text" not in data.fields and not {"label", "question", "answer"} & set(data.fields):
         remedy = "Put a .txt file of the same stem beside each picture, or name the column with data.text_column."
         data._found.append(Problem(data.name, "has no captions at all", remedy))

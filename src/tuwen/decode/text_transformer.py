@@ -69,7 +69,9 @@ class TextTransformer(TextDecoder):
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:
         if target.mask is None or latent.tokens is None:
-            raise ShapeError("decode.text_transformer reads the tokens of its latent and a masked target; one is missing")
+            raise ShapeError(
+                "decode.text_transformer reads the tokens of its latent and a masked target; one is missing"
+            )
         token_PT, mask_PT = target.data[:, :-1], target.mask[:, 1:]
         groups = Groups(target.owner_P, len(latent))
         x_PTD = self.dropout(self.token(token_PT) + self.position.weight[: token_PT.shape[1]])

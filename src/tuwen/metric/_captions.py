@@ -85,6 +85,7 @@ class CaptionMetric:
     def __init__(self, captions: Captions | None = None) -> None:
         """captions: already collected ones, so that several metrics share the counting."""
         self.captions = Captions() if captions is None else captions
+        self._scores: list[float] = []
 
     def update(self, predictions: list[str], references: list[list[str]]) -> None:
         """Adds N predictions and, for each, its references. Errors: see `Captions.add`."""
@@ -94,6 +95,13 @@ class CaptionMetric:
         raise NotImplementedError
 
     def per_item(self) -> list[float]:
+        """One score for each caption, in the order of the updates."""
+        captions = self._filled()
+        if len(self._scores) != len(captions):  # captions are only ever added
+            self._scores = self._score(captions)
+        return list(self._scores)
+
+    def _score(self, captions: Captions) -> list[float]:
         raise NotImplementedError
 
     def _filled(self) -> Captions:

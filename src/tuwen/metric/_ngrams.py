@@ -27,7 +27,8 @@ class Counts:
 
     @cached_property
     def key_E(self) -> np.ndarray:
-        return self.sentence_E * self.num_grams + self.gram_E
+        key_E: np.ndarray = self.sentence_E * self.num_grams + self.gram_E
+        return key_E
 
     def find(self, sentence_J: np.ndarray, gram_J: np.ndarray) -> np.ndarray:
         """(J,) entry of each n-gram in each sentence, or -1 where the sentence lacks it."""

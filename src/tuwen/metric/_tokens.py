@@ -4,14 +4,15 @@ Source:
     Penn Treebank tokenisation as the Stanford PTBTokenizer 3.4.1 does it, with the list of dropped punctuation of
     coco-caption (Chen et al. 2015, arXiv:1504.00325). Written from what it does to sentences, in rules of our own.
 Differs:
-    no Java, nothing on disk; a slip such as 'to bat.,' ends in the word 'bat' (the PTBTokenizer takes any full stop before
-    a comma for an abbreviation: 'bat.'); what the next sentence begins with plays no part; a token never holds a space (there, '3 1/2' and some telephone numbers are one token).
-    As in coco-caption, a bracket counts as a token ('-lrb-'), and so does '!!' (only single marks are dropped).
+    no Java, nothing on disk, and each sentence by itself. A slip such as 'ready to bat.,' ends in the word 'bat' (there
+    'bat.', as any full stop before a comma is taken for an abbreviation's). A token never holds a space (there, '3 1/2'
+    and some telephone numbers are one token). As in coco-caption, a bracket counts as a token ('-lrb-'), and so does
+    '!!': only single marks are dropped.
 """
 
 import re
 
-DROPPED = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())
+DROPPED = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())  # noqa: SIM905
 """Tokens that coco-caption leaves out. The upper-case brackets never occur in lower-cased text: brackets stay."""
 
 _ALWAYS = """
@@ -19,15 +20,15 @@ _ALWAYS = """
     spc ens rev hon gov govs sen sens rep reps pres atty asst assoc insp supt det ave blvd rd ct sq bldg ste rt mt ft
     jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thurs fri
     ala ariz calif colo conn fla ga ind kan kans ky md mich minn mo mont neb nev okla penn tenn va vt wis wisc wyo
-    inc co cos corp ltd bros dept univ assn intl natl plc bhd cie tel est sys etc vs al cf ext seq elec mfg pty msgr treas ph
-    alex wm jos adj adv
-""".split()
-_CAPITALISED = "Miss Ark Del Ill La Mass Ore Pa Tex Wash".split()
+    inc co cos corp ltd bros dept univ assn intl natl plc bhd cie tel est sys etc vs al cf ext seq elec mfg pty
+    msgr treas ph alex wm jos adj adv
+""".split()  # noqa: SIM905
+_CAPITALISED = "Miss Ark Del Ill La Mass Ore Pa Tex Wash".split()  # noqa: SIM905
 """States and titles that are plain words in lower case ('ill', 'wash', 'miss')."""
 _CAPITALISED += [word.upper() for word in _CAPITALISED]
-_BEFORE_NUMBER = "pp ca fig figs no nos art op prop".split()
+_BEFORE_NUMBER = "pp ca fig figs no nos art op prop".split()  # noqa: SIM905
 _STARTERS = """The A An He She It This That These They We You Her Their Our In At As But So If When While There Here
-    Some Many One Other What After However Since Then About Such More""".split()
+    Some Many One Other What After However Since Then About Such More""".split()  # noqa: SIM905
 """Words that begin a sentence, so that the full stop after a lone letter before them is no abbreviation."""
 _SPLIT_WORDS = {"cannot": 3, "gonna": 3, "gotta": 3, "lemme": 3, "gimme": 3, "wanna": 3}
 """Written as one word, counted as two: the length of the first."""
@@ -47,6 +48,7 @@ def _any(words: list[str]) -> str:
 
 
 _RULES = [
+    rf"(?!{_any(list(_SPLIT_WORDS))}\b)[a-z]+(?=,? )",  # most words end here
     r"</?[a-z!][^<>\s]*/?>",
     r"https?://[^\s\"<>|()]*[^\s\"<>|().,;:!?']",
     r"www\.(?:[^\s\"<>|().,;:!?']+\.)+[a-z]{2,6}(?:/[^\s\"<>|()]*[^\s\"<>|().,;:!?'])?",
@@ -110,7 +112,7 @@ _RENAMED = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-"
 _RENAMED |= {"£": "#", "€": "$", "¢": "cents", "½": "1/2", "¼": "1/4", "¾": "3/4"}
 _RENAMED |= {"&amp;": "&", "&lt;": "<", "&gt;": ">", "n’t": "n't"}
 _RENAMED |= {"’" + end: "'" + end for end in ("s", "m", "d", "re", "ve", "ll")}
-_SILENT = DROPPED | frozenset('" .. “ ” ‘ ’ « » ‹ › – — ― … ‐ 「 」 &quot; &apos; &nbsp; ₩'.split())
+_SILENT = DROPPED | frozenset('" .. “ ” ‘ ’ « » ‹ › – — ― … ‐ 「 」 &quot; &apos; &nbsp; ₩'.split())  # noqa: SIM905
 
 
 def ptb_tokenize(sentence: str) -> list[str]:

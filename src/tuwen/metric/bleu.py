@@ -2,7 +2,7 @@
 
 Source:
     Papineni et al. 2002, "BLEU: a Method for Automatic Evaluation of Machine Translation", ACL, sections 2.1 to 2.3;
-    constants against division by zero and the closest reference length (the shorter of two as close) as coco-caption has.
+    constants against division by zero and the closest reference length (of two as close, the shorter) as coco-caption.
 Differs:
     from sacreBLEU: tokens are those of coco-caption (lower-cased, no punctuation). Per item, BLEU-4 is not smoothed by
     more than those constants: a caption without a common 4-gram scores near 0. An empty caption scores 0.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuwen.metric._captions import CaptionMetric, Captions
-from tuwen.metric._ngrams import MAX_ORDER
+from tuwen.metric._ngrams import MAX_ORDER, Ngrams
 
 _TINY = 1e-15
 """Added to what is divided, so that nothing guessed gives a score of nothing."""
@@ -39,14 +39,11 @@ class Config:
 
 
 class Bleu(CaptionMetric):
-    """`result`: bleu_1 .. bleu_4 of the whole set; `per_item`: BLEU-4 of each caption."""
-
-    def __init__(self, captions: Captions | None = None) -> None:
-        super().__init__(captions)
+    """`result`: bleu_1 .. bleu_4 of the whole set; `per_item`: BLEU-4 of each, as coco-caption reports it for one picture."""
 
     def result(self) -> dict[str, float]:
         """bleu_1 .. bleu_4: counts are summed over the set before they are divided."""
-        length_N, closest_N, correct_NK, guess_NK = self._statistics()
+        length_N, closest_N, correct_NK, guess_NK = _statistics(self._filled().ngrams())
         total = _bleu(
             length_N.sum(keepdims=True),
             closest_N.sum(keepdims=True),
@@ -55,31 +52,30 @@ class Bleu(CaptionMetric):
         )
         return {f"bleu_{order}": float(score) for order, score in enumerate(total[0], 1)}
 
-    def per_item(self) -> list[float]:
-        """BLEU-4 of each caption, as coco-caption reports it for one picture."""
-        scores: list[float] = _bleu(*self._statistics())[:, -1].tolist()
+    def _score(self, captions: Captions) -> list[float]:
+        scores: list[float] = _bleu(*_statistics(captions.ngrams()))[:, -1].tolist()
         return scores
 
-    def _statistics(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """(N,) lengths, (N,) closest reference lengths, (N, 4) matched n-grams, (N, 4) n-grams said."""
-        ngrams = self._filled().ngrams()
-        num_items = ngrams.num_items
-        length_N = ngrams.length_S[:num_items]
-        correct_NK = np.zeros((num_items, MAX_ORDER))
-        for k, (counts, (own_J, _, entry_J)) in enumerate(zip(ngrams.orders, ngrams.all_pairs, strict=True)):
-            most_E = np.zeros(len(counts.count_E), np.int64)
-            hit_J = entry_J >= 0
-            np.maximum.at(most_E, own_J[hit_J], counts.count_E[entry_J[hit_J]])
-            num_own = int(np.searchsorted(counts.sentence_E, num_items))
-            clipped_E = np.minimum(most_E, counts.count_E)[:num_own]
-            correct_NK[:, k] = np.bincount(counts.sentence_E[:num_own], clipped_E, num_items)
-        guess_NK = np.maximum(length_N[:, None] - np.arange(MAX_ORDER), 0)
-        return (
-            length_N,
-            _closest(length_N, ngrams.length_S[num_items:], ngrams.first_N - num_items),
-            correct_NK,
-            guess_NK,
-        )
+
+def _statistics(ngrams: Ngrams) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(N,) lengths, (N,) closest reference lengths, (N, 4) matched n-grams, (N, 4) n-grams said."""
+    num_items = ngrams.num_items
+    length_N = ngrams.length_S[:num_items]
+    correct_NK = np.zeros((num_items, MAX_ORDER))
+    for k, (counts, (own_J, _, entry_J)) in enumerate(zip(ngrams.orders, ngrams.all_pairs, strict=True)):
+        most_E = np.zeros(len(counts.count_E), np.int64)
+        hit_J = entry_J >= 0
+        np.maximum.at(most_E, own_J[hit_J], counts.count_E[entry_J[hit_J]])
+        num_own = int(np.searchsorted(counts.sentence_E, num_items))
+        clipped_E = np.minimum(most_E, counts.count_E)[:num_own]
+        correct_NK[:, k] = np.bincount(counts.sentence_E[:num_own], clipped_E, num_items)
+    guess_NK = np.maximum(length_N[:, None] - np.arange(MAX_ORDER), 0)
+    return (
+        length_N,
+        _closest(length_N, ngrams.length_S[num_items:], ngrams.first_N - num_items),
+        correct_NK,
+        guess_NK,
+    )
 
 
 def _closest(length_N: np.ndarray, length_R: np.ndarray, first_N: np.ndarray) -> np.ndarray:
@@ -95,4 +91,5 @@ def _bleu(length_N: np.ndarray, closest_N: np.ndarray, correct_NK: np.ndarray, g
     mean_NK = np.cumprod(precision_NK, axis=1) ** (1.0 / np.arange(1, MAX_ORDER + 1))
     ratio_N = (length_N + _TINY) / (closest_N + _SMALL)
     penalty = [math.exp(1 - 1 / ratio) if ratio < 1 else 1.0 for ratio in ratio_N.tolist()]
-    return mean_NK * np.array(penalty)[:, None]
+    score_NK: np.ndarray = mean_NK * np.array(penalty)[:, None]
+    return score_NK

@@ -1,8 +1,8 @@
 """CIDEr-D of captions: cosine of TF-IDF weighted n-grams with each reference; what the field reports as CIDEr.
 
 Source:
-    Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", arXiv:1411.5726, eq. 1 to 4 and, for the
-    clipping and the Gaussian penalty of lengths (sigma 6), section 7. Times 10, document frequencies from the
+    Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation", arXiv:1411.5726, eq. 1 to 4 and, for
+    the clipping and the Gaussian penalty of lengths (sigma 6), section 7. Times 10, document frequencies from the
     references of the set that is scored, lengths counted in bigrams: as coco-caption has it.
 Differs:
     no stemming (nor in coco-caption). Numbers of two sets do not compare: the weights come from the references,
@@ -48,8 +48,8 @@ class Cider(CaptionMetric):
     def result(self) -> dict[str, float]:
         return {"cider": float(np.mean(self.per_item()))}
 
-    def per_item(self) -> list[float]:
-        ngrams = self._filled().ngrams()
+    def _score(self, captions: Captions) -> list[float]:
+        ngrams = captions.ngrams()
         similarity_S = sum(
             _similarity(ngrams, counts, pairs) for counts, pairs in zip(ngrams.orders, ngrams.all_pairs, strict=True)
         )
@@ -71,13 +71,15 @@ def _similarity(ngrams: Ngrams, counts: Counts, pairs: tuple[np.ndarray, np.ndar
     own_J, theirs_J = weight_E[own_J[hit_J]], weight_E[entry_J[hit_J]]
     dot_S = np.bincount(sentence_J[hit_J], np.minimum(own_J, theirs_J) * theirs_J, num_sentences)
     scale_S = norm_S * norm_S[ngrams.item_S]
-    return np.divide(dot_S, scale_S, out=np.zeros(num_sentences), where=scale_S > 0)
+    cosine_S: np.ndarray = np.divide(dot_S, scale_S, out=np.zeros(num_sentences), where=scale_S > 0)
+    return cosine_S
 
 
 def _rarity(ngrams: Ngrams, counts: Counts) -> np.ndarray:
     """(G,) log of the number of items over the number of items whose references hold the n-gram (at least 1)."""
     first = int(np.searchsorted(counts.sentence_E, ngrams.num_items))
-    key_E = ngrams.item_S[counts.sentence_E[first:]] * counts.num_grams + counts.gram_E[first:]
-    holders_G = np.bincount(np.unique(key_E) % counts.num_grams, minlength=counts.num_grams)
+    key_E = np.sort(ngrams.item_S[counts.sentence_E[first:]] * counts.num_grams + counts.gram_E[first:])
+    once_E = key_E[np.diff(key_E, prepend=-1) > 0]  # several references of an item count as one document
+    holders_G = np.bincount(once_E % counts.num_grams, minlength=counts.num_grams)
     rarity: np.ndarray = np.log(float(ngrams.num_items)) - np.log(np.maximum(holders_G, 1.0))
     return rarity

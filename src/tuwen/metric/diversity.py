@@ -1,7 +1,7 @@
 """How different a model's captions are from each other and from those it was trained on.
 
 Source:
-    distinct-1 and distinct-2: Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models",
+    distinct-1 and -2: Li et al. 2016, "A Diversity-Promoting Objective Function for Neural Conversation Models", NAACL,
     arXiv:1510.03055, section 5.3. Distinct and novel captions, vocabulary used: van Miltenburg et al. 2018,
     "Measuring the Diversity of Automatic Image Descriptions", COLING.
 Differs:

@@ -127,7 +127,7 @@ class Recall:
         """
         if not len(self._standing["t2i"].above_Q):
             raise DataError("no similarities to rank; call update(similarity, owner) before result()")
-        result = {}
+        result: dict[str, float] = {}
         for prefix, standings in (("", self._standing), ("chance_", self._chance)):
             for way, standing in standings.items():
                 result |= {f"{prefix}{way}_r{k}": float(standing.hit_Q(k).mean()) for k in self.ks}

@@ -46,11 +46,10 @@ class Rouge(CaptionMetric):
     def result(self) -> dict[str, float]:
         return {"rouge_l": float(np.mean(self.per_item()))}
 
-    def per_item(self) -> list[float]:
-        captions = self._filled()
-        return [self._score(own, group) for own, group in zip(captions.predictions, captions.references, strict=True)]
+    def _score(self, captions: Captions) -> list[float]:
+        return [self._one(own, group) for own, group in zip(captions.predictions, captions.references, strict=True)]
 
-    def _score(self, own: list[int], references: list[list[int]]) -> float:
+    def _one(self, own: list[int], references: list[list[int]]) -> float:
         if not own:
             return 0.0
         where: dict[int, int] = {}

@@ -9,18 +9,19 @@ from tuwen.decode import text_rnn, text_transformer
 from tuwen.encode import image_cnn
 from tuwen.objective import caption
 from tuwen.recipe import Recipe, Train
+from tuwen.recipes._sizes import Sizes
 from tuwen.space import projection
 from tuwen.types import Facts, Route
 
 
 def cnn_transformer(facts: Facts) -> Recipe:
     """A CNN reads the picture, a transformer writes the caption over its grid."""
-    size = sizes(facts)
+    size = Sizes.of(facts)
     return Recipe(
         name="cnn-transformer",
         encode={"image": image_cnn.Config(size=size.side)},
         space={"image": projection.Config(width=size.width, embed=0)},
-        decode={"text": text_transformer.Config(width=size.width, heads=size.width // 64, layers=3, dropout=0.1, vocabulary=size.vocabulary, max_tokens=size.max_tokens)},
+        decode={"text": text_transformer.Config(width=size.width, heads=size.heads, layers=size.layers, dropout=0.1, vocabulary=size.vocabulary, max_tokens=size.max_tokens)},
         objective={"caption": caption.Config(smoothing=0.1)},
         routes={"caption": Route(given=("image",), make="text")},
         data=Data(captions="all"),
@@ -39,18 +40,6 @@ def cnn_lstm(facts: Facts) -> Recipe:
 
 
 def _recurrent(facts: Facts, name: str, cell: str) -> Recipe:
-    base, size = cnn_transformer(facts), sizes(facts)
+    base, size = cnn_transformer(facts), Sizes.of(facts)
     decoder = text_rnn.Config(cell=cell, width=size.width, vocabulary=size.vocabulary, max_tokens=size.max_tokens)  # type: ignore[arg-type]
     return replace(base, name=name, decode={"text": decoder})
-
-
-class sizes:
-    """Sizes that follow how much data there is."""
-
-    def __init__(self, facts: Facts):
-        captions = max(facts.num_captions, facts.num_train)
-        self.side = 64 if facts.picture_side <= 96 else 128
-        self.width = 128 if captions < 1_000 else 256 if facts.picture_side <= 96 or captions < 10_000 else 384
-        self.vocabulary = 1_000 if captions < 2_000 else 5_000 if captions < 500_000 else 16_000
-        self.max_tokens = int(min(128, max(32, 4 * facts.words_per_caption)))
-        self.epochs = min(400.0, max(4.0, 100_000 / max(1, facts.num_train)))

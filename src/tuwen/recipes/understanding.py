@@ -7,21 +7,22 @@ from dataclasses import replace
 from tuwen.encode import text_transformer
 from tuwen.objective import caption, contrastive
 from tuwen.recipe import Recipe
-from tuwen.recipes.captioning import cnn_transformer, sizes
+from tuwen.recipes._sizes import Sizes
+from tuwen.recipes.captioning import cnn_transformer
 from tuwen.space import projection
 from tuwen.types import Facts, Route
 
 
 def coca(facts: Facts) -> Recipe:
     """Captions and matching together: one picture encoder for a text decoder and a shared space. The default."""
-    base, size = cnn_transformer(facts), sizes(facts)
-    text = text_transformer.Config(width=size.width, heads=size.width // 64, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens)
+    base, size = cnn_transformer(facts), Sizes.of(facts)
+    text = text_transformer.Config(width=size.width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens)
     return replace(
         base,
         name="coca",
         encode={**base.encode, "text": text},
         space={
-            "image": projection.Config(width=size.width, embed=256, pool="attention", heads=size.width // 64),
+            "image": projection.Config(width=size.width, embed=256, pool="attention", heads=size.heads),
             "text": projection.Config(width=size.width, embed=256),
         },
         objective={"caption": caption.Config(smoothing=0.1), "contrastive": contrastive.Config()},

@@ -22,7 +22,7 @@ from tuwen.evaluation import Evaluation, evaluate
 from tuwen.generate.greedy import Config as Greedy
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
-from tuwen.train.checkpoint import newest_state, save_state
+from tuwen.train.checkpoint import State, newest_state, save_state
 from tuwen.train.feed import Ahead, Source
 from tuwen.train.log import Log, Report, peak_memory_mb
 from tuwen.train.optimiser import Average, make_optimiser, optimiser_tensors, restore_optimiser, set_lr, trainable
@@ -135,7 +135,7 @@ class Run:
             self.log("warning", text="the data has changed since this run began; it goes on with the data as it is now")
         self._start()
         if state:
-            self._restore(state.tensors, state.plain)
+            self._restore(state)
         else:
             self._say_cost()
 
@@ -305,14 +305,15 @@ class Run:
         save_state(self.out, self.step, tensors, plain)
         self.log("saved", keep=False, step=self.step)
 
-    def _restore(self, tensors: Mapping[str, torch.Tensor], plain: Mapping[str, Any]) -> None:
+    def _restore(self, state: State) -> None:
+        tensors, plain = state.tensors, state.plain
         weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
         self.model.load_state_dict(weights, strict=False)
         self.average.weights = {n: tensors[f"average.{n}"].clone() for n in self.average.weights}
-        restore_optimiser(self.model, self.optimiser, dict(tensors))
+        restore_optimiser(self.model, self.optimiser, tensors)
         torch.set_rng_state(tensors["random"])
         self._set_steps(plain["steps"])
-        self.step, self.planned = plain["step"], plain["planned"]
+        self.step, self.planned = state.step, plain["planned"]
         self.best = math.nan if plain["best"] is None else plain["best"]
         self.best_step, self.since_best = plain["best_step"], plain["since_best"]
         self.figures, self.spent_s = plain["figures"], plain["spent_s"]

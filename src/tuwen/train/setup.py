@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from tuwen import registry
-from tuwen._files import write_atomic
+from tuwen._files import atomic, write_atomic
+from tuwen._tensors import read_tensors, write_tensors
 from tuwen.data._config import Data
 from tuwen.data._dataset import Dataset, open_data
 from tuwen.errors import CheckpointError, ConfigError, DataError
@@ -68,7 +68,8 @@ def usable(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
     """The rows that some route of the recipe can learn from."""
 
     def has(sample: Sample, field: str) -> bool:
-        return sample.fields.get(field) not in (None, [], ())
+        value = sample.fields.get(field)
+        return value is not None and not (isinstance(value, list | tuple) and not value)
 
     making = [route for route in recipe.routes.values() if route.make]
 
@@ -134,10 +135,9 @@ class Unfinished:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         moving = moving_names(model)
-        frozen = {n: t.contiguous() for n, t in model.state_dict().items() if n not in moving}
-        temporary = self.frozen_path.with_suffix(".tmp")
-        save_file(frozen, temporary)
-        temporary.replace(self.frozen_path)
+        frozen = {n: t for n, t in model.state_dict().items() if n not in moving}
+        with atomic(self.frozen_path) as temporary:
+            write_tensors(temporary, frozen)
         write_atomic(self.run_path, json.dumps({"recipe": model.recipe.to_dict(), "learned": model.learned(), **about}, ensure_ascii=False))
 
     def read(self) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class Unfinished:
 
     def model(self, about: dict[str, Any]) -> CrossModal:
         model = CrossModal.restored(Recipe.from_dict(about["recipe"]), about["learned"])
-        model.load_state_dict(load_file(self.frozen_path), strict=False)
+        model.load_state_dict(read_tensors(self.frozen_path)[0], strict=False)
         return model
 
 

@@ -1,0 +1,41 @@
+"""Sizes of a model that follow how much data there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuwen.types import Facts
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the recipes of one family have in common."""
+
+    side: int
+    """Side of the pictures that an encoder trained from scratch sees, in pixels."""
+    width: int
+    """Width of tokens and layers; a multiple of 64."""
+    layers: int
+    """Blocks of the text decoder."""
+    vocabulary: int
+    """Upper bound of the vocabulary."""
+    max_tokens: int
+    """Longest caption, in tokens."""
+    epochs: float
+    """Passes over the data where no time limit is given."""
+
+    @property
+    def heads(self) -> int:
+        return self.width // 64
+
+    @classmethod
+    def of(cls, facts: Facts) -> Sizes:
+        captions, small = max(facts.num_captions, facts.num_train), facts.picture_side <= 96
+        return cls(
+            side=64 if small else 128,
+            width=128 if captions < 1_000 else 192 if small else 256 if captions < 200_000 else 384,
+            layers=2 if small or captions < 1_000 else 3,
+            vocabulary=1_000 if captions < 2_000 else 3_000 if captions < 100_000 else 8_000,
+            max_tokens=int(min(128, max(32, 4 * facts.words_per_caption))),
+            epochs=min(400.0, max(4.0, 100_000 / max(1, facts.num_train))),
+        )
