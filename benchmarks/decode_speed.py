@@ -4,7 +4,7 @@
         --tokens 20 --threads 1
 
 Weights are random, so both sides write exactly --tokens tokens; with --end 10 the weights are bent so that texts end
-by themselves, most after about ten, and --tokens is only the limit. Both sides must write the same texts in float32.
+by themselves, about that long, and --tokens is only the limit. Both sides must write the same texts in float32.
 The two take turns; the best of --repeats counts. With one thread the clock is the processor time of the process, so
 that other programs disturb less. The bound is what the matrix products of exactly --tokens steps alone would take at
 the rate that this machine reaches on the same shapes.
@@ -83,19 +83,23 @@ def model(args: argparse.Namespace) -> tuple[TextTransformer, Latent]:
     config = Config(width=args.width, layers=args.layers, heads=args.width // 64, max_tokens=64, dropout=0.0)
     decoder = config.build(Widths(args.width, args.width))
     decoder.settle(args.vocabulary)
+    tokens_BMD = torch.randn(args.pictures, args.memory, args.width)
     if args.end:
         bend(decoder, args.end)
-    tokens_BMD = torch.randn(args.pictures, args.memory, args.width)
+        tokens_BMD += torch.randn(args.pictures, 1, args.width)
     return decoder.eval(), Latent(tokens_BMD.mean(1), tokens_BMD)
 
 
 @torch.no_grad()
 def bend(decoder: TextTransformer, end: int) -> None:
-    """The position pushes towards the end token, harder with every token; the words said so far add chance to it."""
+    """Pictures weigh more, and the position pushes towards the end token, harder with every token."""
     end_D = nn.functional.normalize(torch.randn(decoder.config.width), dim=0)
     decoder.token.weight.mul_(5)
-    decoder.token.weight[decoder.eos] = 1.5 * end_D
-    decoder.position.weight += 0.6 * torch.arange(decoder.max_tokens)[:, None] / end * end_D
+    decoder.token.weight[decoder.eos] = 3 * end_D
+    decoder.position.weight += 10 * torch.arange(decoder.max_tokens)[:, None] / end * end_D
+    for block in decoder.blocks:
+        block.get_submodule("cross.out").weight.mul_(4)  # type: ignore[operator, union-attr]
+        block.get_submodule("cross.memory_kv").weight.mul_(4)  # type: ignore[operator, union-attr]
 
 
 def ours(decoder: TextTransformer, latent: Latent, args: argparse.Namespace) -> list[list[int]]:

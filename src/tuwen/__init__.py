@@ -1,10 +1,10 @@
 """tuwen learns a shared space from a user's own pictures and words, and captions, matches and searches with it.
 
-    import tuwen
+import tuwen
 
-    tuwen.train("photos/", recipe="coca", out="model")
-    model = tuwen.load("model")
-    model.caption("a.jpg").caption
+tuwen.train("photos/", recipe="coca", out="model")
+model = tuwen.load("model")
+model.caption("a.jpg").caption
 """
 
 from __future__ import annotations

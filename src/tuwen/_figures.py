@@ -38,7 +38,9 @@ class Rates:
             times_N = np.bincount(generator.integers(0, num_rows, num_rows), minlength=num_rows)
             for name, value in self.of(times_N @ self.rows_NM).items():
                 found.setdefault(name, []).append(value)
-        bounds = {name: np.percentile(values, (2.5, 97.5)) for name, values in found.items() if not name.startswith("num_")}
+        bounds = {
+            name: np.percentile(values, (2.5, 97.5)) for name, values in found.items() if not name.startswith("num_")
+        }
         return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
 
 
@@ -48,9 +50,7 @@ def caption_rates(captions: Sequence[str], references: Sequence[Sequence[str]]) 
     from tuwen.metric._captions import prepare
 
     kept = prepare(captions, references)
-    scores = bleu.Bleu(kept)
-    counts = scores._statistics()
-    length_N, closest_N, correct_NK, guess_NK = counts
+    length_N, closest_N, correct_NK, guess_NK = bleu._statistics(kept.ngrams())
     means = [rouge.Rouge(kept).per_item(), cider.Cider(kept).per_item(), np.ones(len(captions))]
     rows_NM = np.column_stack([*means, length_N, closest_N, correct_NK, guess_NK]).astype(float)
     order = correct_NK.shape[1]
@@ -88,7 +88,9 @@ def truth_rates(captions: Sequence[str], scenes: Sequence[Any]) -> Rates:
     return Rates(rows_NM=rows_NM, of=of, more={})
 
 
-def recall_rates(image_PD: Tensor, text_QD: Tensor, owner_P: Tensor, owner_Q: Tensor) -> tuple[Rates, dict[str, float]] | None:
+def recall_rates(
+    image_PD: Tensor, text_QD: Tensor, owner_P: Tensor, owner_Q: Tensor
+) -> tuple[Rates, dict[str, float]] | None:
     """What `metric.recall` gives over all pairs, `recall` (the mean of the recalls), and the same by chance.
 
     Args:

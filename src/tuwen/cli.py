@@ -73,7 +73,10 @@ def _run(tokens: list[str]) -> None:
     verb, known = tokens[0], verbs()
     if verb not in known:
         what = "option" if verb.startswith("-") else "verb"
-        raise UsageError(f"no {what} is called {verb!r}.{did_you_mean(verb, known)} Verbs: {', '.join(known)}. `tuwen --help` says what each does.")
+        raise UsageError(
+            f"no {what} is called {verb!r}.{did_you_mean(verb, known)} Verbs: {', '.join(known)}. `tuwen --help` "
+            "says what each does."
+        )
     if known[verb] == "task":
         _ask(verb, tokens[1:])
     else:

@@ -48,7 +48,8 @@ def _blind(figures: Mapping[str, float]) -> str:
     if not gap < _NO_GAP:
         return ""
     return (
-        f"the model does not look at the pictures yet: a wrong picture costs {gap:+.3f} nats per token (above {_NO_GAP} is usual); "
+        f"the model does not look at the pictures yet: a wrong picture costs {gap:+.3f} nats per token (above "
+        f"{_NO_GAP} is usual); "
         "train longer, or try a larger train.lr"
     )
 

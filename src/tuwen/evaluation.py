@@ -127,14 +127,18 @@ class _Seen:
             self.owners[name].append(owner + self.rows)
 
     def _add_likelihood(self, latent: Latent, decoded: Decoded, batch: Batch) -> None:
-        tokens, nats = len(decoded.target), _nats(decoded)
+        nats_N = _nats(decoded)
         self.vocabulary = decoded.prediction.shape[-1]
-        self._mean("nats_per_token", nats / max(1, tokens), tokens)
-        if self.shuffled and len(latent) > 1:
-            other = _rolled(latent)
-            other, target = align(other, batch.targets["text"], len(batch))
-            wrong = self.model.decoders["text"](other, Feed(target.data, target.owner_P, target.mask))
-            self._mean("shuffled_gap", (_nats(wrong) - nats) / max(1, tokens), tokens)
+        self._mean("nats_per_token", float(nats_N.mean()), len(nats_N))
+        if not self.shuffled or len(latent) < 2 or decoded.mask is None:
+            return
+        _, target = align(latent, batch.targets["text"], len(batch))
+        first_P = torch.ones(len(target), dtype=torch.bool, device=target.owner_P.device)
+        first_P[1:] = target.owner_P[1:] != target.owner_P[:-1]  # one caption a picture is enough to tell
+        mask = None if target.mask is None else target.mask[first_P]
+        wrong = self.model.decoders["text"](_rolled(latent), Feed(target.data[first_P], target.owner_P[first_P], mask))
+        right_N = nats_N[first_P[decoded.mask.nonzero()[:, 0]]]
+        self._mean("shuffled_gap", float(_nats(wrong).mean() - right_N.mean()), len(right_N))
 
     def _add_captions(self, latent: Latent, batch: Batch) -> None:
         decoder: Any = self.model.decoders["text"]
@@ -146,7 +150,9 @@ class _Seen:
             references = fields.get("text") or []
             references = [references] if isinstance(references, str) else list(references)
             logprob = round(captioning.mean_logprob(one), 4)
-            self.captions.append({"key": batch.keys[owner], "caption": text, "references": references, "logprob": logprob})
+            self.captions.append(
+                {"key": batch.keys[owner], "caption": text, "references": references, "logprob": logprob}
+            )
             self.scenes.append(fields.get("scene"))
 
     # -- from counts to figures ------------------------------------------------------------------------------------
@@ -174,7 +180,9 @@ class _Seen:
         told = [one for one in self.captions if any(text.strip() for text in one["references"])]
         if told:
             yield self._with_other([one["caption"] for one in told], [one["references"] for one in told], caption_rates)
-        drawn = [(one["caption"], scene) for one, scene in zip(self.captions, self.scenes, strict=True) if scene is not None]
+        drawn = [
+            (one["caption"], scene) for one, scene in zip(self.captions, self.scenes, strict=True) if scene is not None
+        ]
         if drawn:
             yield self._with_other([text for text, _ in drawn], [scene for _, scene in drawn], truth_rates)
         if self.vectors["image"]:
@@ -189,8 +197,9 @@ class _Seen:
         return rates(texts, truths), {name: value for name, value in guessed.items() if not name.startswith("num_")}
 
 
-def _nats(decoded: Decoded) -> float:
-    return float(F.cross_entropy(decoded.prediction.float(), decoded.target, reduction="sum"))
+def _nats(decoded: Decoded) -> Tensor:
+    """(N,) float32 cross-entropy of each token."""
+    return F.cross_entropy(decoded.prediction.float(), decoded.target, reduction="none")
 
 
 def _rolled(latent: Latent) -> Latent:
@@ -208,7 +217,10 @@ def _variety(captions: Sequence[str]) -> dict[str, float]:
     diversity = Diversity()
     diversity.update(list(captions))
     found = diversity.result()
-    return {**{name: found[name] for name in ("distinct_captions", "commonest_share")}, "num_captions": float(len(captions))}
+    return {
+        **{name: found[name] for name in ("distinct_captions", "commonest_share")},
+        "num_captions": float(len(captions)),
+    }
 
 
 __all__ = ["Evaluation", "evaluate"]

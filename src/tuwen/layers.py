@@ -7,6 +7,38 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class Packing:
+    """Rows of different lengths as N packed tokens, so that no arithmetic is spent on padding.
+
+    Only attention needs the rows side by side: `unpack` pads them, `pack` takes the padding away again.
+
+    Args:
+        count_R: (R,) int64, the tokens of each row.
+    """
+
+    def __init__(self, count_R: Tensor):
+        self.rows, self.length = len(count_R), int(count_R.max()) if len(count_R) else 0
+        num = int(count_R.sum())
+        self.mask_RT: Tensor | None = None
+        """(R, T) bool, True where a token is real; None if all are."""
+        if num != self.rows * self.length:
+            each_N = torch.arange(num, device=count_R.device)
+            gap_R = torch.arange(self.rows, device=count_R.device) * self.length - (count_R.cumsum(0) - count_R)
+            self._place_N = each_N + gap_R.repeat_interleave(count_R)
+            self.mask_RT = torch.arange(self.length, device=count_R.device) < count_R[:, None]
+
+    def unpack(self, x_ND: Tensor) -> Tensor:
+        """(N, D) -> (R, T, D), zeros where a row is over."""
+        if self.mask_RT is not None:
+            x_ND = x_ND.new_zeros(self.rows * self.length, x_ND.shape[1]).index_copy(0, self._place_N, x_ND)
+        return x_ND.view(self.rows, self.length, -1)
+
+    def pack(self, x_RTD: Tensor) -> Tensor:
+        """(R, T, D) -> (N, D)."""
+        x_ND = x_RTD.flatten(0, 1)
+        return x_ND if self.mask_RT is None else x_ND.index_select(0, self._place_N)
+
+
 class SelfAttention(nn.Module):
     """Multi-head attention of tokens over themselves.
 
@@ -20,19 +52,20 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def split(self, x_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each (B, H, T, D / H)."""
-        batch, length, width = x_BTD.shape
-        qkv = self.qkv(x_BTD).view(batch, length, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+    def split(self, qkv_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What `qkv` gives, (B, T, 3 D), as queries, keys and values, each (B, H, T, D / H)."""
+        query, key, value = qkv_BTD.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         return query, key, value
 
-    def forward(self, x_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
-        """(B, T, D) -> (B, T, D); keys where `mask_BT` is False are not seen."""
-        query, key, value = self.split(x_BTD)
+    def forward(self, x: Tensor, mask_BT: Tensor | None = None, packing: Packing | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D); keys where `mask_BT` is False are not seen. With a packing: (N, D) -> (N, D)."""
+        qkv = self.qkv(x)
+        if packing is not None:
+            qkv, mask_BT = packing.unpack(qkv), None if self.causal else packing.mask_RT
         seen = None if mask_BT is None else mask_BT[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=self.causal and seen is None)
-        return self.out(mixed.transpose(1, 2).flatten(2))
+        mixed = F.scaled_dot_product_attention(*self.split(qkv), attn_mask=seen, is_causal=self.causal and seen is None)
+        mixed_BTD = mixed.transpose(1, 2).flatten(2)
+        return self.out(mixed_BTD if packing is None else packing.pack(mixed_BTD))
 
 
 class CrossAttention(nn.Module):
@@ -51,13 +84,19 @@ class CrossAttention(nn.Module):
         key, value = self.memory_kv(tokens_BMD).view(batch, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         return key, value
 
-    def forward(self, x_BTD: Tensor, memory: tuple[Tensor, Tensor], mask_BM: Tensor | None = None) -> Tensor:
-        """(B, T, D) -> (B, T, D); T may hold the tokens of several captions of one picture."""
-        batch, length, width = x_BTD.shape
-        query = self.query(x_BTD).view(batch, length, self.heads, -1).transpose(1, 2)
+    def forward(
+        self,
+        x: Tensor,
+        memory: tuple[Tensor, Tensor],
+        mask_BM: Tensor | None = None,
+        packing: Packing | None = None,
+    ) -> Tensor:
+        """(B, T, D) -> (B, T, D). With a packing: (N, D) -> (N, D), the tokens of all captions of a picture in one row."""
+        query = self.query(x) if packing is None else packing.unpack(self.query(x))
+        query = query.unflatten(-1, (self.heads, -1)).transpose(1, 2)
         seen = None if mask_BM is None else mask_BM[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(query, *memory, attn_mask=seen)
-        return self.out(mixed.transpose(1, 2).reshape(batch, length, width))
+        mixed_BTD = F.scaled_dot_product_attention(query, *memory, attn_mask=seen).transpose(1, 2).flatten(2)
+        return self.out(mixed_BTD if packing is None else packing.pack(mixed_BTD))
 
 
 class Mlp(nn.Sequential):
@@ -78,9 +117,10 @@ class Block(nn.Module):
         self.mlp = Mlp(width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x_BTD: Tensor, mask_BT: Tensor | None = None) -> Tensor:
-        x_BTD = x_BTD + self.dropout(self.attention(self.norm_self(x_BTD), mask_BT))
-        return x_BTD + self.dropout(self.mlp(self.norm_mlp(x_BTD)))
+    def forward(self, x: Tensor, mask_BT: Tensor | None = None, packing: Packing | None = None) -> Tensor:
+        """(B, T, D) -> (B, T, D), or with a packing (N, D) -> (N, D)."""
+        x = x + self.dropout(self.attention(self.norm_self(x), mask_BT, packing))
+        return x + self.dropout(self.mlp(self.norm_mlp(x)))
 
 
 class AttentionPool(nn.Module):

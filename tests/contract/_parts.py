@@ -53,7 +53,9 @@ def make_config(param: tuple[str, str, Option]) -> Any:
     except MissingExtraError as error:
         pytest.skip(str(error))
     for field, _ in _options(cls):
-        assert getattr(config, field.name) == field.default, f"tiny() leaves {field.name} as it is: options are tried here"
+        assert getattr(config, field.name) == field.default, (
+            f"tiny() leaves {field.name} as it is: options are tried here"
+        )
     return dataclasses.replace(config, **option)
 
 
@@ -125,7 +127,9 @@ def flags(part: nn.Module) -> list[bool]:
     return [module.training for module in part.modules()]
 
 
-def latent(rows: int, width: int = 12, pooled: int = 10, tokens: int = 7, *, seed: int = 1, masked: bool = False) -> Latent:
+def latent(
+    rows: int, width: int = 12, pooled: int = 10, tokens: int = 7, *, seed: int = 1, masked: bool = False
+) -> Latent:
     """Random values of a field; with `masked` the last token of every other row is not real."""
     random = torch.Generator().manual_seed(seed)
     mask = torch.ones(rows, tokens, dtype=torch.bool)

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-
 from tests.contract._parts import (
     again,
     alike,
@@ -21,6 +19,8 @@ from tests.contract._parts import (
     survives_json,
     without_gradient,
 )
+from torch import Tensor
+
 from tuwen.types import Decoded, Feed, Widths
 
 TOKENS = 7
@@ -38,7 +38,9 @@ def config(request):
 def pytest_generate_tests(metafunc):
     """Tests that ask for `text` run for text decoders, those that ask for `other` for the others, the rest for all."""
     if "config" in metafunc.fixturenames:
-        chosen = TEXT if "text" in metafunc.fixturenames else OTHERS if "other" in metafunc.fixturenames else TEXT + OTHERS
+        chosen = (
+            TEXT if "text" in metafunc.fixturenames else OTHERS if "other" in metafunc.fixturenames else TEXT + OTHERS
+        )
         metafunc.parametrize("config", chosen, indirect=True)
 
 

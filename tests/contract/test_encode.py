@@ -1,9 +1,9 @@
 """Every file in encode/ passes this; a new encoder needs no test of its own to be held to it."""
 
-import torch
-
 import pytest
+import torch
 from tests.contract._parts import again, alike, every, flags, make, make_config, same, survives_json, without_gradient
+
 from tuwen.types import Latent
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from tests.contract._parts import (
     again,
     alike,
@@ -17,6 +16,7 @@ from tests.contract._parts import (
     survives_json,
     without_gradient,
 )
+
 from tuwen.errors import ConfigError, ShapeError
 from tuwen.types import Latent, Widths
 

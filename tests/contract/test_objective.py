@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from tests.contract._parts import every, latent, make_config, survives_json
+
 from tuwen.types import Batch, Decoded, Made, Terms
 
 

@@ -24,9 +24,14 @@ def test_a_spot_moves_the_token_of_its_place_most():
 
 
 def test_equal_patches_have_different_tokens_because_they_know_their_place():
-    part = Config().build().eval()
-    tokens = part(torch.full((1, 3, 64, 64), 127, dtype=torch.uint8)).tokens[0].view(8, 8, -1)
-    assert (tokens[3, 3] - tokens[4, 4]).norm() > 0.1
+    # so far from the border that its zeros do not reach: only the place can tell the two apart
+    part = Config(size=192).build().eval()
+    tokens = part(torch.full((1, 3, 192, 192), 127, dtype=torch.uint8)).tokens[0].view(24, 24, -1)
+    with torch.no_grad():
+        part.position.zero_()
+    bare = part(torch.full((1, 3, 192, 192), 127, dtype=torch.uint8)).tokens[0].view(24, 24, -1)
+    assert (bare[11, 11] - bare[12, 12]).norm() < 1e-4
+    assert (tokens[11, 11] - tokens[12, 12]).norm() > 0.1
 
 
 def test_pictures_stay_bytes_until_the_model_has_them():

@@ -126,7 +126,9 @@ def test_an_earlier_layer_is_another_state(pictures):
 
 
 def test_the_crop_is_the_middle_of_the_resized_picture(tmp_path):
-    source = saved(tmp_path, vit(), size={"shortest_edge": 32}, crop_size={"height": 16, "width": 16}, do_center_crop=True)
+    source = saved(
+        tmp_path, vit(), size={"shortest_edge": 32}, crop_size={"height": 16, "width": 16}, do_center_crop=True
+    )
     part = fitted(Config(source=source))
     picture = np.zeros((32, 64, 3), dtype=np.uint8)
     picture[8:24, 24:40] = 200
@@ -139,7 +141,10 @@ def test_the_crop_is_the_middle_of_the_resized_picture(tmp_path):
     [
         ({"size": {"height": 224, "width": 224}}, (224, 224, "squash")),
         ({"size": 224}, (224, 224, "squash")),
-        ({"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}, "do_center_crop": True}, (224, 256, "crop")),
+        (
+            {"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}, "do_center_crop": True},
+            (224, 256, "crop"),
+        ),
         ({"size": {"shortest_edge": 224}, "crop_pct": 0.875}, (224, 256, "crop")),
         ({"size": {"shortest_edge": 384}, "crop_pct": 0.875}, (384, 384, "crop")),
         ({}, (224, 224, "squash")),
@@ -152,13 +157,18 @@ def test_preprocessing_files_of_all_ages_are_read(raw, expected):
 
 
 def test_no_source_is_said():
-    with pytest.raises(ConfigError, match=r"does not say which model; give a folder or a name .* encode\.image\.source=facebook/dinov2-small"):
+    with pytest.raises(
+        ConfigError,
+        match=r"does not say which model; give a folder or a name .* encode\.image\.source=facebook/dinov2-small",
+    ):
         fitted(Config())
 
 
 @pytest.mark.parametrize("source", ["/no/such/model", "./model", "a/b/c"])
 def test_a_missing_folder_is_said_without_asking_the_hub(source):
-    with pytest.raises(ConfigError, match=rf"there is no folder '{source}'; give a folder with config\.json and the weights"):
+    with pytest.raises(
+        ConfigError, match=rf"there is no folder '{source}'; give a folder with config\.json and the weights"
+    ):
         check_source(source)
 
 
@@ -172,7 +182,9 @@ def test_an_unreachable_hub_is_said(monkeypatch):
         raise OSError("We couldn't connect to 'https://huggingface.co'.\nMore lines.")
 
     monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", offline)
-    with pytest.raises(ConfigError, match=r"'nobody/nothing' cannot be loaded .*couldn't connect .* while you are online\.$"):
+    with pytest.raises(
+        ConfigError, match=r"'nobody/nothing' cannot be loaded .*couldn't connect .* while you are online\.$"
+    ):
         load_vision("nobody/nothing")
 
 
@@ -192,7 +204,9 @@ def test_weights_that_lack_tensors_are_refused(tmp_path):
 
 
 def test_a_size_or_layer_that_the_model_does_not_take_is_said():
-    with pytest.raises(ConfigError, match=r"a vit model does not take size=16 and layer=-9: .* It was made for size=16"):
+    with pytest.raises(
+        ConfigError, match=r"a vit model does not take size=16 and layer=-9: .* It was made for size=16"
+    ):
         fitted(replace(Config.tiny(), layer=-9))
 
 
@@ -204,14 +218,18 @@ def test_a_model_without_a_class_token_has_none_to_pool(tmp_path):
 
 def test_a_torchvision_that_does_not_fit_torch_names_the_remedy(tmp_path, monkeypatch):
     (tmp_path / "torchvision").mkdir()
-    (tmp_path / "torchvision" / "__init__.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    (tmp_path / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
     monkeypatch.syspath_prepend(tmp_path)
 
     def broken(*_, **__):
         raise ModuleNotFoundError("Could not import module 'ViTModel'.")
 
     monkeypatch.setattr(transformers.AutoModel, "from_pretrained", broken)
-    with pytest.raises(ConfigError, match=r"torchvision does not fit .*nms does not exist.*pip uninstall torchvision torchaudio"):
+    with pytest.raises(
+        ConfigError, match=r"torchvision does not fit .*nms does not exist.*pip uninstall torchvision torchaudio"
+    ):
         load_vision(tiny_source())
 
 

@@ -5,8 +5,8 @@ from functools import cache
 import torch
 import torch.nn.functional as F
 
-from tuwen.text_part import pad
 from tuwen.decode.text_transformer import Config
+from tuwen.text_part import pad
 from tuwen.types import Feed, Latent, Widths
 
 SUPPRESSED = [0, 1, 3]

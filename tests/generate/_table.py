@@ -41,7 +41,7 @@ class Table:
         for size in range(1, length + 1):
             for body in itertools.product([t for t in allowed if t != self.eos], repeat=size - 1):
                 last = allowed if size == length else [self.eos]
-                found += [(body + (token,), self.logprob(body + (token,), picture)) for token in last]
+                found += [((*body, token), self.logprob((*body, token), picture)) for token in last]
         return found
 
     def logprob(self, tokens, picture=0):

@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-
 from tests.generate._gpt2 import decoder, generate, pictures
 from tests.generate._table import Table, blank, random_table
+
 from tuwen.errors import ConfigError
 from tuwen.generate.beam import Config
 from tuwen.generate.greedy import Config as Greedy

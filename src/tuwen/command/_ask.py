@@ -93,7 +93,9 @@ class _Job:
             self.summary.seconds = time.monotonic() - began
             self._finish()
         if self.summary.failed and not self.summary.written and not self.summary.skipped:
-            raise DataError(f"none of {len(requests)} pictures could be read; the first: {next(iter(self.summary.failed.values()))}")
+            raise DataError(
+                f"none of {len(requests)} pictures could be read; the first: {next(iter(self.summary.failed.values()))}"
+            )
 
     def _take(self, batch: Sequence[tuple[str, Any]], *, alone: bool) -> None:
         good = [(name, answer) for name, answer in batch if not isinstance(answer, DataError)]
@@ -108,7 +110,10 @@ class _Job:
     def _print(self, name: str, answer: Any, alone: bool) -> None:
         failed = isinstance(answer, DataError)
         if self.json:
-            print(to_json({"image": name, **({"error": str(answer)} if failed else dataclasses.asdict(answer))}), flush=True)
+            print(
+                to_json({"image": name, **({"error": str(answer)} if failed else dataclasses.asdict(answer))}),
+                flush=True,
+            )
         elif failed:
             print(answer, file=sys.stderr)
         else:

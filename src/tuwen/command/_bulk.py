@@ -22,7 +22,7 @@ class Options:
     """Options of every verb that takes pictures."""
 
     out: str = ""
-    """Where answers go: FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture; what is there already is not asked again."""
+    """Where answers go: FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture; what is there is not asked again."""
     on_error: Literal["stop", "skip"] = "stop"
     """stop: end at the first picture that cannot be read; skip: leave it out, count it and name it."""
     overwrite: bool = False
@@ -42,7 +42,8 @@ class Summary:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        text = f"{self.written} written, {self.skipped} were there already, {len(self.failed)} failed, {self.seconds:.1f} s"
+        text = f"{self.written} written, {self.skipped} were there already, {len(self.failed)} failed"
+        text += f", {self.seconds:.1f} s"
         shown = list(self.failed)[:10]
         more = f" and {len(self.failed) - 10} more" if len(self.failed) > 10 else ""
         return text + (f"; failed: {', '.join(shown)}{more}" if shown else "")
@@ -63,7 +64,9 @@ def find_pictures(given: Sequence[str]) -> list[tuple[str, Path]]:
             inside = list(walk(path))
             pictures = [file for file in inside if is_picture(file.name)]
             if not pictures:
-                raise DataError(f"{one} holds no pictures.{_unread(inside)} Name a folder of .jpg, .png, .webp, ... files.")
+                raise DataError(
+                    f"{one} holds no pictures.{_unread(inside)} Name a folder of .jpg, .png, .webp, ... files."
+                )
             found.update({str(file): file.relative_to(path) for file in pictures})
         elif path.exists():
             found[one] = Path(path.name)

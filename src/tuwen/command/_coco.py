@@ -21,13 +21,19 @@ def read_results(path: str) -> dict[Any, str]:
     """
     found: dict[Any, str] = {}
     rows = _load(path)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and {"image_id", "caption"} <= row.keys() for row in rows):
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and {"image_id", "caption"} <= row.keys() for row in rows
+    ):
         raise DataError(f"{path} is no list of results; it has to be {_RESULTS}")
     for number, row in enumerate(rows, 1):
         if row["image_id"] in found:
-            raise DataError(f"{path} has two captions for image_id {row['image_id']!r}, the second is entry {number}; keep one.")
+            raise DataError(
+                f"{path} has two captions for image_id {row['image_id']!r}, the second is entry {number}; keep one."
+            )
         if not isinstance(row["caption"], str):
-            raise DataError(f"{path}: the caption of image_id {row['image_id']!r} is {type(row['caption']).__name__}, not text.")
+            raise DataError(
+                f"{path}: the caption of image_id {row['image_id']!r} is {type(row['caption']).__name__}, not text."
+            )
         found[row["image_id"]] = row["caption"]
     if not found:
         raise DataError(f"{path} holds no captions; it has to be {_RESULTS}")
@@ -64,16 +70,20 @@ def join(
     for kept, raw, path in ((said, results, captions_file), (told, references, references_file)):
         if len(kept) != len(raw):
             twice = next(key for key in raw if not isinstance(key, str) and str(key) in raw)
-            raise DataError(f"{path} has both {twice!r} (a number) and {str(twice)!r} (a text) as ids; write all of them one way.")
+            raise DataError(
+                f"{path} has both {twice!r} (a number) and {str(twice)!r} (a text) as ids; write all of them one way."
+            )
     if without := [key for key in said if not told.get(key)]:
         kinds = f"{_kind(results)} there, {_kind(references)} here"
         raise DataError(
-            f"{len(without)} of {len(said)} captions have no references in {references_file}, such as {_shown(without)} (ids are {kinds}, such as "
+            f"{len(without)} of {len(said)} captions have no references in {references_file}, such as "
+            f"{_shown(without)} (ids are {kinds}, such as "
             f"{_shown(list(told))}); give references for each, or leave those captions out."
         )
     if unsaid := [key for key in told if key not in said]:
         raise DataError(
-            f"{len(unsaid)} of {len(told)} pictures in {references_file} have no caption in {captions_file}, such as {_shown(unsaid)}; "
+            f"{len(unsaid)} of {len(told)} pictures in {references_file} have no caption in {captions_file}, such "
+            f"as {_shown(unsaid)}; "
             "caption them too, or leave their references out: figures of a part do not compare with those of the whole."
         )
     return [(key, text, told[key]) for key, text in said.items()]

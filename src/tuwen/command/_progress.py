@@ -35,7 +35,12 @@ def on_terminal() -> Iterator[dict[str, Callable[[Event], None]]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(), TextColumn("{task.fields[about]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[about]}"),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         yield {"report": Bar(bar)}
 
@@ -90,8 +95,11 @@ def describe(event: Event) -> str:
 
 
 def _step(event: Event) -> str:
-    terms = ", ".join(f"{name} {value:.3f}" for name, value in event.items() if name not in _SAID_ALONE and isinstance(value, float))
-    return f"step {event['step']} of {event['steps']}: {terms}, {event['rows_per_s']:.0f} rows/s, {duration(event['left_s'])} left"
+    terms = ", ".join(
+        f"{name} {value:.3f}" for name, value in event.items() if name not in _SAID_ALONE and isinstance(value, float)
+    )
+    pace = f"{event['rows_per_s']:.0f} rows/s, {duration(event['left_s'])} left"
+    return f"step {event['step']} of {event['steps']}: {terms}, {pace}"
 
 
 def _cache(event: Event) -> str:
@@ -100,7 +108,8 @@ def _cache(event: Event) -> str:
 
 def _estimate(event: Event) -> str:
     size = f"{event['parameters'] / 1e6:.1f} million parameters ({event['trained'] / 1e6:.1f} trained)"
-    cost = f"about {duration(event['time_s'])}, {event['memory_mb']} MB of memory, {event['disk_mb'] + event['cache_mb']} MB of disk"
+    disk_mb = event["disk_mb"] + event["cache_mb"]
+    cost = f"about {duration(event['time_s'])}, {event['memory_mb']} MB of memory, {disk_mb} MB of disk"
     return f"{size} on {event['device']} in {event['precision']}; {event['steps']} steps: {cost}"
 
 

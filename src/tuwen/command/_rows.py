@@ -28,7 +28,9 @@ class Rows(Protocol):
     def close(self) -> None: ...
 
 
-def open_rows(out: str, columns: Sequence[str], pictures: Iterable[tuple[str, Path]], *, overwrite: bool = False) -> Rows:
+def open_rows(
+    out: str, columns: Sequence[str], pictures: Iterable[tuple[str, Path]], *, overwrite: bool = False
+) -> Rows:
     """The writer that a name asks for.
 
     Args:
@@ -44,7 +46,9 @@ def open_rows(out: str, columns: Sequence[str], pictures: Iterable[tuple[str, Pa
     if out.endswith(("/", os.sep)) or path.is_dir() or not suffix:
         return TextFiles(path, pictures, overwrite=overwrite)
     if suffix not in (".csv", ".jsonl"):
-        raise ConfigError(f"-o {out} ends in {suffix}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture.")
+        raise ConfigError(
+            f"-o {out} ends in {suffix}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     if overwrite:
         path.unlink(missing_ok=True)
@@ -79,7 +83,8 @@ class Table(_Appended):
         records = list(csv.reader(io.StringIO(old[:length].decode("utf-8-sig", "replace"), newline="")))
         if old and records[:1] != [self.columns]:
             raise ConfigError(
-                f"{path} is there and its first line is not {','.join(self.columns)}; name another file with -o, or replace it with --overwrite."
+                f"{path} is there and its first line is not {','.join(self.columns)}; name another file with -o, "
+                "or replace it with --overwrite."
             )
         self.done = {record[0] for record in records[1:] if record}
         super().__init__(path, length)
@@ -107,12 +112,17 @@ class JsonLines(_Appended):
             self.done = {json.loads(line)[KEY] for line in old[:length].splitlines() if line.strip()}
         except (ValueError, KeyError, TypeError):
             raise ConfigError(
-                f"{path} is there and not every line is an object with {KEY!r}; name another file with -o, or replace it with --overwrite."
+                f"{path} is there and not every line is an object with {KEY!r}; name another file with -o, or "
+                "replace it with --overwrite."
             ) from None
         super().__init__(path, length)
 
     def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
-        self.append("".join(to_json({KEY: name, **fields}) + "\n" for name, fields, _ in answers).encode("utf-8", "surrogateescape"))
+        self.append(
+            "".join(to_json({KEY: name, **fields}) + "\n" for name, fields, _ in answers).encode(
+                "utf-8", "surrogateescape"
+            )
+        )
 
 
 class TextFiles:
@@ -120,7 +130,9 @@ class TextFiles:
 
     def __init__(self, folder: Path, pictures: Iterable[tuple[str, Path]], *, overwrite: bool = False):
         if folder.is_file():
-            raise ConfigError(f"-o {folder} is a file; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture.")
+            raise ConfigError(
+                f"-o {folder} is a file; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
+            )
         self.places: dict[str, Path] = {}
         taken: dict[Path, str] = {}
         for name, below in pictures:

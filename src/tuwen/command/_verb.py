@@ -48,8 +48,8 @@ def parameters(cls: type, *, pictures: bool = False) -> list[inspect.Parameter]:
     """What a function that takes the fields of `cls` would have as parameters.
 
     Args:
-        cls: a dataclass; a field without default is positional, as is one with `metadata={"positional": True}`, which may be
-            left out; the others are options.
+        cls: a dataclass; a field without default is positional, as is one with `metadata={"positional": True}`,
+            which may be left out; the others are options.
         pictures: the last positional field, if it holds a picture, takes several files and folders.
     """
     docs, hints, images = field_docs(cls), typing.get_type_hints(cls), picture_fields(cls)
@@ -60,11 +60,13 @@ def parameters(cls: type, *, pictures: bool = False) -> list[inspect.Parameter]:
         positional = f.name in required or f.metadata.get("positional", False)
         if f.name in required:
             several = pictures and f.name in images and f.name == required[-1]
-            kind = _P.VAR_POSITIONAL if several else _P.POSITIONAL_ONLY
+            kind: Any = _P.VAR_POSITIONAL if several else _P.POSITIONAL_ONLY
             more = {f.name: f"{docs.get(f.name, '')} Several, and folders of them, may be given."} if several else {}
             made.append(_P(f.name, kind, annotation=_annotated(hint, f, {**docs, **more}, required=True)))
         else:
-            default = f.default if f.default is not dataclasses.MISSING else f.default_factory()  # type: ignore[misc]
+            default = f.default
+            if f.default_factory is not dataclasses.MISSING:
+                default = f.default_factory()
             kind = _P.POSITIONAL_ONLY if positional else _P.KEYWORD_ONLY
             made.append(_P(f.name, kind, default=default, annotation=_annotated(hint, f, docs, default=default)))
     return made
@@ -74,18 +76,24 @@ def _has_default(f: dataclasses.Field[Any]) -> bool:
     return f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
 
 
-def _annotated(hint: Any, f: dataclasses.Field[Any], docs: Mapping[str, str], *, default: Any = None, required: bool = False) -> Any:
+def _annotated(
+    hint: Any, f: dataclasses.Field[Any], docs: Mapping[str, str], *, default: Any = None, required: bool = False
+) -> Any:
     from cyclopts import Parameter
 
     long = "--" + f.name.replace("_", "-")
-    names = None if required or f.metadata.get("positional") else (long, _SHORT[f.name]) if f.name in _SHORT else (long,)
+    names = (
+        None if required or f.metadata.get("positional") else (long, _SHORT[f.name]) if f.name in _SHORT else (long,)
+    )
     negative = (f"--no-{long[2:]}",) if default is True else ()
     shown = default not in (None, (), "", False)
     text = docs.get(f.name, "")
     return Annotated[hint, Parameter(name=names, help=text, negative=negative, required=required, show_default=shown)]
 
 
-def parse(verb: str, module: ModuleType, wanted: Sequence[inspect.Parameter], tokens: Sequence[str]) -> dict[str, Any] | None:
+def parse(
+    verb: str, module: ModuleType, wanted: Sequence[inspect.Parameter], tokens: Sequence[str]
+) -> dict[str, Any] | None:
     """Reads the tokens after a verb.
 
     Returns:
@@ -102,7 +110,15 @@ def parse(verb: str, module: ModuleType, wanted: Sequence[inspect.Parameter], to
     function.__signature__ = inspect.Signature(list(wanted))  # type: ignore[attr-defined]
     text, example = _doc(module)
     usage = f"Usage: tuwen {verb} {' '.join(map(_placeholder, wanted))}".rstrip() + " [OPTIONS]"
-    app = App(name=f"tuwen {verb}", help=text, help_epilogue=example, usage=usage, help_flags=(), version_flags=(), help_format="plaintext")
+    app = App(
+        name=f"tuwen {verb}",
+        help=text,
+        help_epilogue=example,
+        usage=usage,
+        help_flags=(),
+        version_flags=(),
+        help_format="plaintext",
+    )
     app.default(function)
     if {"--help", "-h"} & set(tokens):
         app.help_print()
@@ -111,14 +127,18 @@ def parse(verb: str, module: ModuleType, wanted: Sequence[inspect.Parameter], to
         _, bound, _ = app.parse_args(list(tokens), exit_on_error=False, print_error=False, verbose=False)
     except CycloptsError as error:
         error.verbose = False
-        raise UsageError(f"{_sentence(error)} {usage.removeprefix('Usage: ')}; `tuwen {verb} --help` shows the options.") from error
+        raise UsageError(
+            f"{_sentence(error)} {usage.removeprefix('Usage: ')}; `tuwen {verb} --help` shows the options."
+        ) from error
     bound.apply_defaults()
     return dict(bound.arguments)
 
 
 def _sentence(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text.replace("Parameter ", "").replace("requires an argument", "is missing") if "requires an" in text else text
+    return (
+        text.replace("Parameter ", "").replace("requires an argument", "is missing") if "requires an" in text else text
+    )
 
 
 def _placeholder(parameter: inspect.Parameter) -> str:

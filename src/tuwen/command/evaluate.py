@@ -61,11 +61,8 @@ def run(request: Request) -> Iterator[Response]:
     Raises:
         TuwenError: model, data or files cannot be used.
     """
-    if request.captions or request.references:
-        found = _of_files(request)
-    else:
-        found = _of_model(request)
-    figures, intervals, chance, captions = found
+    from_files = bool(request.captions or request.references)
+    figures, intervals, chance, captions = (_of_files if from_files else _of_model)(request)
     if request.out:
         from tuwen._files import write_atomic
         from tuwen.command._rows import to_json
@@ -79,7 +76,9 @@ def run(request: Request) -> Iterator[Response]:
 
 def _of_model(request: Request) -> tuple[Any, ...]:
     if not request.model or not request.data:
-        raise ConfigError("evaluate takes MODEL and DATA, or --captions FILE --references FILE: tuwen evaluate model photos/")
+        raise ConfigError(
+            "evaluate takes MODEL and DATA, or --captions FILE --references FILE: tuwen evaluate model photos/"
+        )
     from tuwen.command._ask import open_model
     from tuwen.data._dataset import open_data
     from tuwen.evaluation import evaluate
@@ -91,13 +90,18 @@ def _of_model(request: Request) -> tuple[Any, ...]:
     recipe = model.recipe
     for setting in request.set:
         if not setting.startswith("data."):
-            raise ConfigError(f"--set {setting} has no effect here; evaluate takes settings of the data, as in data.text_column=title")
+            raise ConfigError(
+                f"--set {setting} has no effect here; evaluate takes settings of the data, as in data.text_column=title"
+            )
         recipe = recipe.with_setting(setting)
     data = open_data(request.data, recipe.data)
     rows = data.split(request.split)
     rows = rows[: request.rows] if request.rows else rows
     if not len(rows):
-        raise DataError(f"{request.data} has no rows in its part {request.split!r}; it has {', '.join(data.splits)}. Name one with --split.")
+        raise DataError(
+            f"{request.data} has no rows in its part {request.split!r}; it has {', '.join(data.splits)}. Name one "
+            "with --split."
+        )
     batches = (model.batch(list(rows[start : start + 64]), targets=True) for start in range(0, len(rows), 64))
     found = evaluate(model, batches, method=method, bootstrap=True)
     return found.figures, found.intervals, found.chance, found.captions
@@ -105,11 +109,15 @@ def _of_model(request: Request) -> tuple[Any, ...]:
 
 def _of_files(request: Request) -> tuple[Any, ...]:
     if not request.captions or not request.references:
-        raise ConfigError("--captions and --references go together: tuwen evaluate --captions results.json --references refs.json")
+        raise ConfigError(
+            "--captions and --references go together: tuwen evaluate --captions results.json --references refs.json"
+        )
     from tuwen._figures import caption_rates
     from tuwen.command._coco import join, read_references, read_results
 
-    pairs = join(read_results(request.captions), read_references(request.references), request.captions, request.references)
+    pairs = join(
+        read_results(request.captions), read_references(request.references), request.captions, request.references
+    )
     rates = caption_rates([text for _, text, _ in pairs], [group for _, _, group in pairs])
     captions = [{"key": key, "caption": text, "references": group} for key, text, group in pairs]
     other = [text for _, text, _ in pairs[1:] + pairs[:1]]

@@ -77,7 +77,11 @@ _KINDS = ("encode", "space", "fuse", "decode", "objective")
 
 def _parameters(model: Any) -> dict[str, int]:
     held = {"encode": model.encoders, "space": model.spaces, "fuse": model.fusions, "decode": model.decoders}
-    counts = {f"{kind}.{name}": sum(p.numel() for p in part.parameters()) for kind, parts in held.items() for name, part in parts.items()}
+    counts = {
+        f"{kind}.{name}": sum(p.numel() for p in part.parameters())
+        for kind, parts in held.items()
+        for name, part in parts.items()
+    }
     return {**counts, "all": sum(p.numel() for p in model.parameters())}
 
 
@@ -86,7 +90,8 @@ def show(response: Response) -> str:
     if response.card:
         return response.card.rstrip()
     lines = [
-        f"{response.path}: {response.recipe}, {response.parameters['all'] / 1e6:.2f} million parameters, {response.disk_mb} MB",
+        f"{response.path}: {response.recipe}, {response.parameters['all'] / 1e6:.2f} million parameters, "
+        f"{response.disk_mb} MB",
         f"can: {', '.join(response.can) or 'nothing'}",
         *(f"  {name}: {route}" for name, route in response.routes.items()),
         "parts:",
@@ -96,5 +101,7 @@ def show(response: Response) -> str:
         lines.append(f"  {place:<22} {part:<20} {'' if count is None else f'{count:,}'}".rstrip())
     if response.figures:
         lines.append("figures on the validation part:")
-        lines += [f"  {name:<22} {value:.4g}" for name, value in response.figures.items() if isinstance(value, int | float)]
+        lines += [
+            f"  {name:<22} {value:.4g}" for name, value in response.figures.items() if isinstance(value, int | float)
+        ]
     return "\n".join(lines)

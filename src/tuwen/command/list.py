@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from tuwen import registry
 
-
 _KINDS = ("recipe", *registry.KINDS)
 
 

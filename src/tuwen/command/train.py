@@ -81,20 +81,25 @@ def run(request: Request, *, report: Callable[[dict[str, Any]], None] | None = N
         time_limit_s=seconds_of(request.time_limit), seed=request.seed, resume=request.resume, report=pass_on,
     )  # fmt: skip
     figures: Mapping[str, float] = last.get("figures", {})
-    yield Response(path=str(path), figures=dict(figures), best_step=last.get("best_step", 0), took_s=last.get("took_s", 0.0))
+    yield Response(
+        path=str(path), figures=dict(figures), best_step=last.get("best_step", 0), took_s=last.get("took_s", 0.0)
+    )
 
 
 def _check(request: Request) -> None:
     """What can be said before torch is loaded."""
     seconds_of(request.time_limit)
     if not request.out:
-        raise ConfigError(f"it is not said where the model goes; add -o MODEL: tuwen train {request.data or 'DATA'} -o model")
+        raise ConfigError(
+            f"it is not said where the model goes; add -o MODEL: tuwen train {request.data or 'DATA'} -o model"
+        )
     if not request.data and not request.resume:
         raise ConfigError(f"it is not said what to learn from; name the data: tuwen train DATA -o {request.out}")
     holds_model = (Path(request.out) / "recipe.json").is_file() or (Path(request.out) / "state").is_dir()
     if holds_model and not request.resume and not request.overwrite:
         raise ConfigError(
-            f"{request.out} holds a model; go on with it by --resume, train anew in its place by --overwrite, or name another with -o."
+            f"{request.out} holds a model; go on with it by --resume, train anew in its place by --overwrite, or "
+            "name another with -o."
         )
 
 
@@ -106,6 +111,10 @@ def _settings(request: Request) -> tuple[str, ...]:
 def show(response: Response) -> str:
     """Where the model is, its figures, and what to type next."""
     figures = headlines(response.figures)
-    best = f"the best model is of step {response.best_step}: {figures}" if figures else "there was no validation part to judge it by"
+    best = (
+        f"the best model is of step {response.best_step}: {figures}"
+        if figures
+        else "there was no validation part to judge it by"
+    )
     took = f"{response.path}: trained in {duration(response.took_s)}; {best}"
     return f"{took}\nNext: tuwen caption {response.path} photo.jpg"

@@ -66,7 +66,8 @@ def to_gpt2(decoder: TextTransformer) -> GPT2LMHeadModel:
         eos_token_id=decoder.eos,
         pad_token_id=PAD,
     )
-    gpt2 = GPT2LMHeadModel(config).to(decoder.token.weight.device).eval()
+    gpt2: Any = GPT2LMHeadModel(config).eval()
+    gpt2.to(decoder.token.weight.device)
     with torch.no_grad():
         for ours, theirs in _pairs(decoder, gpt2):
             theirs.copy_(ours)
@@ -98,7 +99,8 @@ def _pairs(decoder: TextTransformer, gpt2: Any) -> Iterator[tuple[Tensor, Tensor
     yield decoder.norm.bias, body.ln_f.bias
     for block, other in zip(decoder.blocks, body.h, strict=True):
         for here, there in _BLOCK.items():
-            ours, theirs = block.get_submodule(here), other.get_submodule(there)
+            ours: Any = block.get_submodule(here)
+            theirs: Any = other.get_submodule(there)
             yield ours.weight, theirs.weight.T if ours.weight.ndim == 2 else theirs.weight
             yield ours.bias, theirs.bias
 

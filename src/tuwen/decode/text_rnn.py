@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuwen.decode._text import TextDecoder
-from tuwen.decode.text_transformer import Groups
+from tuwen.decode._groups import Groups
 from tuwen.errors import ShapeError
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
@@ -105,18 +105,24 @@ class TextRnn(TextDecoder):
         state = self.start(latent, groups.most)
         said_NTE, weights = self._run(state, self.dropout(self.token(token_NT)))
         x = groups.scatter(said_NTE.reshape(len(latent), -1, said_NTE.shape[-1]), length)[mask_PT]
-        attention = None if weights is None else groups.scatter(weights.reshape(len(latent), -1, weights.shape[-1]), length)
+        attention = (
+            None if weights is None else groups.scatter(weights.reshape(len(latent), -1, weights.shape[-1]), length)
+        )
         target_N = target.data[:, 1:][mask_PT]
         return Decoded(F.linear(x, self.token.weight), target_N, mask_PT, target.owner_P, attention)
 
     def start(self, latent: Latent, beams: int = 1) -> State:
-        if self.look is not None and latent.tokens is None:
-            raise ShapeError("decode.text_rnn with attention reads the tokens of its latent; it has none. Set attention=false.")
-        first = torch.tanh(self.first(latent.pooled).float()).view(len(latent), -1, self.config.layers, self.config.width)
+        first = torch.tanh(self.first(latent.pooled).float()).view(
+            len(latent), -1, self.config.layers, self.config.width
+        )
         hidden = tuple(h.transpose(0, 1).repeat_interleave(beams, 1) for h in first.unbind(1))
         feed = None if self.feed is None else self.feed(latent.pooled)
         if self.look is None:
             return State(hidden, feed, None, None, None, beams)
+        if latent.tokens is None:
+            raise ShapeError(
+                "decode.text_rnn with attention reads the tokens of its latent; it has none. Set attention=false."
+            )
         return State(hidden, feed, self.look.keys(latent.tokens), latent.tokens, latent.mask, beams)
 
     def step(self, state: State, token_N: Tensor) -> Tensor:

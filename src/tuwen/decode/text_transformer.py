@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
-from tuwen.layers import Block, CrossAttention, init_gpt2
+from tuwen.layers import Block, CrossAttention, Packing, init_gpt2
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
 
@@ -73,17 +73,20 @@ class TextTransformer(TextDecoder):
                 "decode.text_transformer reads the tokens of its latent and a masked target; one is missing"
             )
         token_PT, mask_PT = target.data[:, :-1], target.mask[:, 1:]
-        groups = Groups(target.owner_P, len(latent))
-        x_PTD = self.dropout(self.token(token_PT) + self.position.weight[: token_PT.shape[1]])
+        count_P = mask_PT.sum(1)
+        count_B = torch.zeros(len(latent), dtype=count_P.dtype, device=count_P.device).index_add(0, target.owner_P, count_P)
+        captions, pictures = Packing(count_P), Packing(count_B)
+        place_N = torch.arange(token_PT.shape[1], device=token_PT.device).expand_as(token_PT)[mask_PT]
+        x_ND = self.dropout(self.token(token_PT[mask_PT]) + self.position(place_N))
         for block in self.blocks:
-            x_PTD = block(x_PTD, latent.tokens, latent.mask, groups)
-        x_ND = self.norm(x_PTD[mask_PT])
-        return Decoded(F.linear(x_ND, self.token.weight), target.data[:, 1:][mask_PT], mask_PT, target.owner_P)
+            x_ND = block(x_ND, latent.tokens, latent.mask, captions, pictures)
+        logits_NV = F.linear(self.norm(x_ND), self.token.weight)
+        return Decoded(logits_NV, target.data[:, 1:][mask_PT], mask_PT, target.owner_P)
 
     def start(self, latent: Latent, beams: int = 1) -> State:
         if latent.tokens is None:
             raise ShapeError("decode.text_transformer reads the tokens of its latent; it has none")
-        memory = [block.cross.memory(latent.tokens) for block in self.blocks]
+        memory = [block.cross.memory(latent.tokens) for block in self.blocks]  # type: ignore[operator, union-attr]
         places, c = self.max_tokens * beams, self.config
         like, shape = memory[0][0], (len(latent), c.heads, places, c.width // c.heads)
         cache = [(like.new_empty(shape), like.new_empty(shape)) for _ in self.blocks]
@@ -96,7 +99,7 @@ class TextTransformer(TextDecoder):
         state.seen_BKP[:, :, state.length * beams :][:, :, :beams].diagonal(dim1=1, dim2=2).zero_()
         x_BKD = self.token(token_BK) + self.position.weight[state.length]
         for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
-            x_BKD = block.step(x_BKD, memory, cache, state)
+            x_BKD = block.step(x_BKD, memory, cache, state)  # type: ignore[operator]
         state.length += 1
         return F.linear(self.norm(x_BKD), self.token.weight).flatten(0, 1).float()
 
@@ -137,32 +140,6 @@ class State:
     """Tokens that have been said."""
 
 
-class Groups:
-    """Which captions belong to which picture, so that all captions of a picture read one memory."""
-
-    def __init__(self, owner_P: Tensor, num_pictures: int):
-        count_B = torch.bincount(owner_P, minlength=num_pictures)
-        self.most = int(count_B.max()) if len(owner_P) else 0
-        self.even = len(owner_P) == num_pictures * self.most
-        self.num_pictures = num_pictures
-        if not self.even:
-            first_B = count_B.cumsum(0) - count_B
-            self.slot_P = owner_P * self.most + torch.arange(len(owner_P), device=owner_P.device) - first_B[owner_P]
-
-    def gather(self, x_PTD: Tensor) -> Tensor:
-        """(P, T, D) -> (B, most * T, D); places of captions that are not there are zeros."""
-        length, width = x_PTD.shape[1:]
-        if not self.even:
-            padded = x_PTD.new_zeros(self.num_pictures * self.most, length, width)
-            x_PTD = padded.index_copy(0, self.slot_P, x_PTD)
-        return x_PTD.reshape(self.num_pictures, self.most * length, width)
-
-    def scatter(self, x_BTD: Tensor, length: int) -> Tensor:
-        """The way back: (B, most * T, D) -> (P, T, D)."""
-        x_PTD = x_BTD.reshape(self.num_pictures * self.most, length, -1)
-        return x_PTD if self.even else x_PTD[self.slot_P]
-
-
 class _Block(Block):
     """A block with cross-attention between self-attention and MLP."""
 
@@ -171,18 +148,19 @@ class _Block(Block):
         self.norm_cross = nn.LayerNorm(config.width)
         self.cross = CrossAttention(config.width, config.heads, memory_width)
 
-    def forward(self, x_PTD: Tensor, memory_BMD: Tensor, mask_BM: Tensor | None, groups: Groups) -> Tensor:  # type: ignore[override]
-        x_PTD = x_PTD + self.dropout(self.attention(self.norm_self(x_PTD)))
-        asked = groups.gather(self.norm_cross(x_PTD))
-        read = self.cross(asked, self.cross.memory(memory_BMD), mask_BM)
-        x_PTD = x_PTD + self.dropout(groups.scatter(read, x_PTD.shape[1]))
-        return x_PTD + self.dropout(self.mlp(self.norm_mlp(x_PTD)))
+    def forward(  # type: ignore[override]
+        self, x_ND: Tensor, memory_BMD: Tensor, mask_BM: Tensor | None, captions: Packing, pictures: Packing
+    ) -> Tensor:
+        x_ND = x_ND + self.dropout(self.attention(self.norm_self(x_ND), packing=captions))
+        memory = self.cross.memory(memory_BMD)
+        x_ND = x_ND + self.dropout(self.cross(self.norm_cross(x_ND), memory, mask_BM, pictures))
+        return x_ND + self.dropout(self.mlp(self.norm_mlp(x_ND)))
 
     def step(self, x_BKD: Tensor, memory: tuple[Tensor, Tensor], cache: tuple[Tensor, Tensor], state: State) -> Tensor:
         """(B, K, D) -> (B, K, D): one token of each beam, against the cache."""
         beams = x_BKD.shape[1]
         begin, end = state.length * beams, (state.length + 1) * beams
-        query, key, value = self.attention.split(self.norm_self(x_BKD))
+        query, key, value = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
         cache[0][:, :, begin:end] = key
         cache[1][:, :, begin:end] = value
         seen = state.seen_BKP[:, None, :, :end] if beams > 1 else None  # a single beam sees everything

@@ -34,9 +34,10 @@ def load_vision(source: str) -> tuple[nn.Module, dict[str, Any]]:
         auto = _transformers()
         config = auto.AutoConfig.from_pretrained(source)
         config = getattr(config, "vision_config", config)  # CLIP and its kin: the picture half
-        model, info = auto.AutoModel.from_pretrained(
-            source, config=config, dtype=torch.float32, output_loading_info=True
-        )
+        with _without_bars(auto):
+            model, info = auto.AutoModel.from_pretrained(
+                source, config=config, dtype=torch.float32, output_loading_info=True
+            )
         raw = _preprocessor(auto, source)
     if getattr(model, "main_input_name", "") != "pixel_values":
         raise ConfigError(
@@ -108,7 +109,9 @@ def check_source(source: str) -> None:
         )
     looks_like_a_path = source.startswith(("/", ".", "~")) or "\\" in source or source.count("/") > 1
     if looks_like_a_path and not folder.exists():
-        raise ConfigError(f"encode.image: there is no folder {source!r}; give a folder with config.json and the weights.")
+        raise ConfigError(
+            f"encode.image: there is no folder {source!r}; give a folder with config.json and the weights."
+        )
 
 
 def _transformers() -> Any:
@@ -132,11 +135,7 @@ def _preprocessor(auto: Any, source: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _said_clearly(source: str) -> Iterator[None]:
-    """Without progress bars; what goes wrong becomes one line with a remedy."""
-    quiet = importlib.import_module("transformers.utils.logging") if source != "transformers" else None
-    bar = quiet is not None and quiet.is_progress_bar_enabled()
-    if bar:
-        quiet.disable_progress_bar()
+    """What goes wrong becomes one line with a remedy."""
     try:
         yield
     except (ConfigError, MissingExtraError):
@@ -153,9 +152,18 @@ def _said_clearly(source: str) -> Iterator[None]:
             f"encode.image: {source!r} cannot be loaded from here or from the Hugging Face hub: {reason} "
             "Give a folder with config.json and the weights, or a name of the hub while you are online."
         ) from error
+
+
+@contextlib.contextmanager
+def _without_bars(auto: Any) -> Iterator[None]:
+    """transformers without its progress bars, which would stand between ours."""
+    bars = auto.utils.logging.is_progress_bar_enabled()
+    auto.utils.logging.disable_progress_bar()
+    try:
+        yield
     finally:
-        if bar:
-            quiet.enable_progress_bar()
+        if bars:
+            auto.utils.logging.enable_progress_bar()
 
 
 def broken_companion() -> tuple[str, str] | None:

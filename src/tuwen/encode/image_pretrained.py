@@ -165,11 +165,11 @@ def grid_of(length: int, side: int, patch: Any) -> tuple[tuple[int, int] | None,
     """
     if isinstance(patch, int) and 0 <= (before := length - (side // patch) ** 2) < length:
         return (side // patch, side // patch), before
-    before = next((n for n in range(9) if n < length and math.isqrt(length - n) ** 2 == length - n), None)
-    if before is None:
-        return None, 0
-    edge = math.isqrt(length - before)
-    return (edge, edge), before
+    for before in range(min(9, length)):
+        edge = math.isqrt(length - before)
+        if edge**2 == length - before:
+            return (edge, edge), before
+    return None, 0
 
 
 def _pixels_of(config: Any) -> int | None:

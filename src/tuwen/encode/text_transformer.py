@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from tuwen.errors import ConfigError, ShapeError
-from tuwen.layers import Block, init_gpt2, masked_mean
+from tuwen.layers import Block, Packing, init_gpt2, masked_mean
 from tuwen.text_part import TextPart
 from tuwen.tokenizer import Kind
 from tuwen.types import Latent, Widths
@@ -91,9 +92,12 @@ class TextTransformer(TextPart):
             raise ShapeError(
                 f"encode.text_transformer reads up to {self.max_tokens} tokens, got {length}; `prepare` cuts texts to that."
             )
-        x_PTD = self.dropout(self.token(data) + self.position.weight[:length])
+        packing = Packing((torch.ones_like(data, dtype=torch.bool) if mask is None else mask).sum(1))
+        place_PT = torch.arange(length, device=data.device).expand_as(data)
+        token_N, place_N = (data.flatten(), place_PT.flatten()) if mask is None else (data[mask], place_PT[mask])
+        x_ND = self.dropout(self.token(token_N) + self.position(place_N))
         for block in self.blocks:
-            x_PTD = block(x_PTD, mask)
-        tokens_PTD = self.norm(x_PTD)
+            x_ND = block(x_ND, packing=packing)
+        tokens_PTD = packing.unpack(self.norm(x_ND))
         pooled_PD = masked_mean(tokens_PTD, mask) if self.config.pool == "mean" else tokens_PTD[:, 0]
         return Latent(pooled_PD, tokens_PTD, mask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -44,8 +44,9 @@ def field_widths(widths: Mapping[str, Widths], where: str) -> Mapping[str, Width
     return widths
 
 
-def check_fields(latents: Mapping[str, Latent], known: Mapping[str, object], where: str) -> None:
+def check_fields(latents: Mapping[str, Latent], known: Iterable[str], where: str) -> None:
     """Raises ShapeError where a field is given that the fusion was not built for, or none at all."""
+    known = list(known)
     unknown = [name for name in latents if name not in known]
     if unknown or not latents:
         got = ", ".join(latents) or "none"

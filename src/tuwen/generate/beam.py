@@ -168,7 +168,7 @@ class _Search:
         texts = [column[self.done_R, :best].tolist() for column in columns]
         found = []
         for row, *pictures in zip(self.row_R[self.done_R].tolist(), *texts, strict=True):
-            some = []
+            some: list[Written] = []
             for tokens, score, logprob, length in zip(*pictures, strict=True):
                 if score > _NOTHING / 2 or not some:
                     ended = length > 0 and tokens[length - 1] == eos

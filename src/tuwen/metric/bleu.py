@@ -39,7 +39,7 @@ class Config:
 
 
 class Bleu(CaptionMetric):
-    """`result`: bleu_1 .. bleu_4 of the whole set; `per_item`: BLEU-4 of each, as coco-caption reports it for one picture."""
+    """`result`: bleu_1 .. bleu_4 of the whole set; `per_item`: BLEU-4 of each caption, as coco-caption reports it."""
 
     def result(self) -> dict[str, float]:
         """bleu_1 .. bleu_4: counts are summed over the set before they are divided."""

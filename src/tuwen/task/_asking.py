@@ -81,4 +81,6 @@ def at_least(least: int, **values: int) -> None:
     """Raises ConfigError for the first value that is no whole number from `least`."""
     for name, value in values.items():
         if not isinstance(value, int) or value < least:
-            raise ConfigError(f"{name} is {value!r}; it takes a whole number from {least}, for example {name}={max(least, 5)}")
+            raise ConfigError(
+                f"{name} is {value!r}; it takes a whole number from {least}, for example {name}={max(least, 5)}"
+            )

@@ -43,9 +43,14 @@ class Request:
         at_least(1, beam=self.beam, max_tokens=self.max_tokens, best=self.best)
         at_least(0, min_tokens=self.min_tokens)
         if self.best > self.beam:
-            raise ConfigError(f"best is {self.best} and beam is {self.beam}; best is at most beam. Set beam={self.best}.")
+            raise ConfigError(
+                f"best is {self.best} and beam is {self.beam}; best is at most beam. Set beam={self.best}."
+            )
         if self.min_tokens > self.max_tokens:
-            raise ConfigError(f"min_tokens is {self.min_tokens} and max_tokens is {self.max_tokens}; set max_tokens={self.min_tokens}.")
+            raise ConfigError(
+                f"min_tokens is {self.min_tokens} and max_tokens is {self.max_tokens}; set "
+                f"max_tokens={self.min_tokens}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +130,9 @@ def mean_logprob(written: Written) -> float:
 
 def _response(decoder: Any, written: Sequence[Written]) -> Response:
     texts = decoder.texts([one.tokens for one in written])
-    found = [{"caption": text, "logprob": round(mean_logprob(one), 4)} for text, one in zip(texts, written, strict=True)]
+    found = [
+        {"caption": text, "logprob": round(mean_logprob(one), 4)} for text, one in zip(texts, written, strict=True)
+    ]
     return Response(**found[0], alternatives=tuple(Text(**one) for one in found[1:]))
 
 

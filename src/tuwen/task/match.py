@@ -34,7 +34,10 @@ class Request:
             object.__setattr__(self, "text", (self.text,))
         object.__setattr__(self, "text", tuple(self.text))
         if not self.text or not all(isinstance(text, str) and text.strip() for text in self.text):
-            raise ConfigError(f"text is {list(self.text)}; a match takes one or more texts: --text 'a dog' --text 'a car', in Python text=['a dog', 'a car']")
+            raise ConfigError(
+                f"text is {list(self.text)}; a match takes one or more texts: --text 'a dog' --text 'a car', in "
+                "Python text=['a dog', 'a car']"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
