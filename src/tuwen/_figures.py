@@ -51,8 +51,9 @@ def caption_rates(captions: Sequence[str], references: Sequence[Sequence[str]]) 
 
     kept = prepare(captions, references)
     length_N, closest_N, correct_NK, guess_NK = bleu._statistics(kept.ngrams())
-    means = [rouge.Rouge(kept).per_item(), cider.Cider(kept).per_item(), np.ones(len(captions))]
-    rows_NM = np.column_stack([*means, length_N, closest_N, correct_NK, guess_NK]).astype(float)
+    rouge_N, cider_N = np.array(rouge.Rouge(kept).per_item()), np.array(cider.Cider(kept).per_item())
+    num_N = np.ones(len(captions))
+    rows_NM = np.column_stack([rouge_N, cider_N, num_N, length_N, closest_N, correct_NK, guess_NK]).astype(float)
     order = correct_NK.shape[1]
 
     def of(sums_M: np.ndarray) -> dict[str, float]:

@@ -32,7 +32,10 @@ def _same(figures: Mapping[str, float]) -> str:
     share = figures.get("commonest_share", 0.0)
     if figures.get("num_captions", math.inf) < _FEW_ROWS or share < _SAME_SHARE:
         return ""
-    return f"the same sentence is said of {share:.0%} of the pictures; train longer, or see whether captions belong to their pictures: `tuwen data DATA`"
+    return (
+        f"the same sentence is said of {share:.0%} of the pictures; "
+        "train longer, or see whether captions belong to their pictures: `tuwen data DATA`"
+    )
 
 
 def _few(figures: Mapping[str, float]) -> str:
@@ -58,7 +61,10 @@ def _apart(figures: Mapping[str, float], batch: int) -> str:
     loss, level = figures.get("contrastive"), figures.get("contrastive_chance", math.log(max(2, batch)))
     if loss is None or not loss > _NEAR_CHANCE * level:
         return ""
-    return f"matching has learned nothing yet: the contrastive loss is {loss:.2f}, guessing gives {level:.2f}; train longer, or try a smaller train.lr"
+    return (
+        f"matching has learned nothing yet: the contrastive loss is {loss:.2f}, guessing gives {level:.2f}; "
+        "train longer, or try a smaller train.lr"
+    )
 
 
 def _not_finite(figures: Mapping[str, float]) -> str:

@@ -42,7 +42,7 @@ class CrossModal(nn.Module):
             widths[name] = part.widths
         for name, config in recipe.fuse.items():
             given = next(route.given for route in recipe.routes.values() if route.fuse == name)
-            part = self.fusions[name] = self._settled(f"fuse.{name}", config.build([widths[g] for g in given]), settle)
+            part = self.fusions[name] = self._settled(f"fuse.{name}", config.build({g: widths[g] for g in given}), settle)
             widths[name] = part.widths
         for name, config in recipe.decode.items():
             route = next(route for route in recipe.routes.values() if route.make == name)
@@ -181,7 +181,11 @@ class CrossModal(nn.Module):
         parts = []
         for start in range(0, len(values), batch):
             samples = [Sample(str(i), {field: v}) for i, v in enumerate(values[start : start + batch], start)]
-            feed = collate(samples, {field: self.encoders[field]}, {}, options=self.recipe.data).to(self.device).inputs[field]
+            feed = (
+                collate(samples, {field: self.encoders[field]}, {}, options=self.recipe.data)
+                .to(self.device)
+                .inputs[field]
+            )
             parts.append(nn.functional.normalize(self.latent(field, feed).pooled.float(), dim=-1))
         return torch.cat(parts)
 
@@ -232,5 +236,3 @@ def align(latent: Latent, target: Feed, rows: int) -> tuple[Latent, Feed]:
         target = replace(target, data=target.data[kept], mask=mask)
         owner_P = owner_P[kept]
     return latent, replace(target, owner_P=owner_P)
-
-

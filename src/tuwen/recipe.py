@@ -135,9 +135,12 @@ class Recipe:
         if section in PART_SECTIONS and rest:
             parts = dict(getattr(self, section))
             parts[rest[0]] = self._changed_part(section, parts, rest, path, text)
-            return replace(self, **{section: parts})
+            changed: dict[str, Any] = {section: parts}
+            return replace(self, **changed)
         known = [*PART_SECTIONS, "weight", "data", "train"]
-        raise ConfigError(f"{path!r} cannot be set.{did_you_mean(section, known)} Settings begin with: {', '.join(known)}.")
+        raise ConfigError(
+            f"{path!r} cannot be set.{did_you_mean(section, known)} Settings begin with: {', '.join(known)}."
+        )
 
     def _changed_part(self, section: str, parts: dict[str, Any], rest: list[str], path: str, text: str) -> Any:
         name = rest[0]
@@ -179,7 +182,9 @@ def load_part(kind: str, where: str, raw: Mapping[str, Any]) -> Any:
     """The Config behind `dump_part`."""
     raw = dict(raw)
     if "use" not in raw:
-        raise ConfigError(f"{where} does not say which part it is: it needs 'use'. `tuwen list {kind}` shows the names.")
+        raise ConfigError(
+            f"{where} does not say which part it is: it needs 'use'. `tuwen list {kind}` shows the names."
+        )
     use = raw.pop("use")
     for name, value in raw.items():
         if isinstance(value, Mapping) and "use" in value:
@@ -207,8 +212,10 @@ def load_fields(cls: Any, where: str, raw: Mapping[str, Any]) -> Any:
 def _no_field(where: str, name: str, cls: Any) -> str:
     known = [f.name for f in dataclasses.fields(cls)]
     near = did_you_mean(name, known).replace(" Did", "; did").rstrip()
-    return f"{where} has no field {name!r}{near} Fields: {', '.join(known)}." if near else (
-        f"{where} has no field {name!r}. Fields: {', '.join(known)}."
+    return (
+        f"{where} has no field {name!r}{near} Fields: {', '.join(known)}."
+        if near
+        else (f"{where} has no field {name!r}. Fields: {', '.join(known)}.")
     )
 
 

@@ -3,10 +3,12 @@
 import ast
 import importlib
 import pkgutil
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from tuwen.errors import ConfigError, UnknownNameError
 
@@ -78,7 +80,7 @@ def _recipes() -> dict[str, tuple[str, str]]:
     return found
 
 
-def get_recipe(name: str):
+def get_recipe(name: str) -> Callable[[Any], Any]:
     """The recipe function `(facts) -> Recipe` called `name` (`-` and `_` are the same).
 
     Raises:

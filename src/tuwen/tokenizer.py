@@ -43,7 +43,7 @@ class Tokenizer:
             fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
             fast.decoder = decoders.ByteLevel()
             alphabet = pre_tokenizers.ByteLevel.alphabet()
-            trainer = trainers.BpeTrainer(
+            trainer: trainers.Trainer = trainers.BpeTrainer(
                 vocab_size=max(size, len(alphabet) + len(_SPECIAL)),
                 min_frequency=2,
                 special_tokens=_SPECIAL,
@@ -76,13 +76,15 @@ class Tokenizer:
         """Texts of token numbers; special tokens are left out."""
         if self.kind == "bpe":
             return [t.strip() for t in self._fast.decode_batch([list(r) for r in rows], skip_special_tokens=True)]
-        return [self._join([self._fast.id_to_token(i) for i in row if i >= UNK]) for row in rows]
+        return [self._join([self._fast.id_to_token(i) or "" for i in row if i >= UNK]) for row in rows]
 
     @staticmethod
     def _join(words: list[str]) -> str:
         out = ""
         for word in words:
-            glued = not out or (len(word) == 1 and not word.isalnum()) or (ord(word[0]) > 0x2E7F and ord(out[-1]) > 0x2E7F)
+            glued = (
+                not out or (len(word) == 1 and not word.isalnum()) or (ord(word[0]) > 0x2E7F and ord(out[-1]) > 0x2E7F)
+            )
             out += word if glued else " " + word
         return out
 

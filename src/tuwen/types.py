@@ -210,4 +210,18 @@ class Facts:
     """Split -> number of samples."""
 
 
-__all__ = ["Batch", "Decoded", "Facts", "Feed", "How", "Latent", "Located", "Made", "Picture", "Route", "Sample", "Terms", "Widths"]
+__all__ = [
+    "Batch",
+    "Decoded",
+    "Facts",
+    "Feed",
+    "How",
+    "Latent",
+    "Located",
+    "Made",
+    "Picture",
+    "Route",
+    "Sample",
+    "Terms",
+    "Widths",
+]

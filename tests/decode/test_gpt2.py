@@ -4,8 +4,8 @@ import builtins
 
 import pytest
 import torch
-
 from tests.generate._gpt2 import VOCABULARY, WIDTH, decoder, pictures
+
 from tuwen.decode._gpt2 import from_gpt2, to_gpt2
 from tuwen.decode.text_transformer import Config
 from tuwen.errors import MissingExtraError, ShapeError

@@ -102,7 +102,7 @@ def test_texts_are_those_of_transformers(settings):
     [
         ({"max_tokens": 0}, r"generate\.greedy\.max_tokens is 0; it is at least 1, for example max_tokens=30"),
         (
-            {"min_tokens": 31},
+            {"min_tokens": 31, "max_tokens": 30},
             r"min_tokens is 31; it is from 0 to max_tokens, 30\. Set min_tokens=0 or a larger max_tokens",
         ),
         ({"min_tokens": -1}, r"min_tokens is -1; it is from 0"),

@@ -9,6 +9,7 @@ import re
 import textwrap
 import typing
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from types import ModuleType
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ def field_docs(cls: type) -> dict[str, str]:
         if not dataclasses.is_dataclass(base):
             continue
         body = typing.cast(ast.ClassDef, ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]).body
-        for entry, below in zip(body, body[1:], strict=False):
+        for entry, below in pairwise(body):
             is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
             if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name) and is_text:
                 docs[entry.target.id] = inspect.cleandoc(str(below.value.value))  # type: ignore[attr-defined]

@@ -27,7 +27,7 @@ class Request:
     """JSON file for figures, intervals, chance and every caption."""
     beam: int = 5
     """Sentences that are followed at once; 1: greedy."""
-    max_tokens: int = 30
+    max_tokens: int = 128
     """Most tokens of a caption."""
     rows: int = 0
     """The first rows only; 0: all."""

@@ -11,7 +11,9 @@ from tuwen.data._config import Data
 from tuwen.types import Batch, Feed, Located, Sample
 
 
-def collate(samples: Sequence[Sample], inputs: Mapping[str, Any], targets: Mapping[str, Any], *, options: Data) -> Batch:
+def collate(
+    samples: Sequence[Sample], inputs: Mapping[str, Any], targets: Mapping[str, Any], *, options: Data
+) -> Batch:
     """Calls the `prepare` of every part on the values that are there.
 
     Args:

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuwen.decode._text import TextDecoder
 from tuwen.decode._groups import Groups
+from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths

@@ -74,7 +74,9 @@ class TextTransformer(TextDecoder):
             )
         token_PT, mask_PT = target.data[:, :-1], target.mask[:, 1:]
         count_P = mask_PT.sum(1)
-        count_B = torch.zeros(len(latent), dtype=count_P.dtype, device=count_P.device).index_add(0, target.owner_P, count_P)
+        count_B = torch.zeros(len(latent), dtype=count_P.dtype, device=count_P.device).index_add(
+            0, target.owner_P, count_P
+        )
         captions, pictures = Packing(count_P), Packing(count_B)
         place_N = torch.arange(token_PT.shape[1], device=token_PT.device).expand_as(token_PT)[mask_PT]
         x_ND = self.dropout(self.token(token_PT[mask_PT]) + self.position(place_N))
@@ -95,13 +97,15 @@ class TextTransformer(TextDecoder):
 
     def step(self, state: State, token_N: Tensor) -> Tensor:
         beams = state.seen_BKP.shape[1]
-        token_BK = token_N.view(-1, beams)
+        # all beams of a picture begin with the same token: the first step is made once for all of them
+        token_BK = token_N.view(-1, beams)[:, : beams if state.length else 1]
         state.seen_BKP[:, :, state.length * beams :][:, :, :beams].diagonal(dim1=1, dim2=2).zero_()
         x_BKD = self.token(token_BK) + self.position.weight[state.length]
         for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
             x_BKD = block.step(x_BKD, memory, cache, state)  # type: ignore[operator]
         state.length += 1
-        return F.linear(self.norm(x_BKD), self.token.weight).flatten(0, 1).float()
+        logits_BKV = F.linear(self.norm(x_BKD), self.token.weight).float()
+        return (logits_BKV if logits_BKV.shape[1] == beams else logits_BKV.repeat(1, beams, 1)).flatten(0, 1)
 
     def reorder(self, state: State, index_N: Tensor) -> None:
         state.seen_BKP = state.seen_BKP.flatten(0, 1)[index_N].view_as(state.seen_BKP)
@@ -157,13 +161,13 @@ class _Block(Block):
         return x_ND + self.dropout(self.mlp(self.norm_mlp(x_ND)))
 
     def step(self, x_BKD: Tensor, memory: tuple[Tensor, Tensor], cache: tuple[Tensor, Tensor], state: State) -> Tensor:
-        """(B, K, D) -> (B, K, D): one token of each beam, against the cache."""
-        beams = x_BKD.shape[1]
+        """(B, K, D) -> (B, K, D): one token of each beam, or one for all beams, against the cache."""
+        beams = state.seen_BKP.shape[1]
         begin, end = state.length * beams, (state.length + 1) * beams
         query, key, value = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
         cache[0][:, :, begin:end] = key
         cache[1][:, :, begin:end] = value
-        seen = state.seen_BKP[:, None, :, :end] if beams > 1 else None  # a single beam sees everything
+        seen = state.seen_BKP[:, None, : x_BKD.shape[1], :end] if beams > 1 else None  # a single beam sees everything
         mixed = F.scaled_dot_product_attention(query, cache[0][:, :, :end], cache[1][:, :, :end], attn_mask=seen)
         x_BKD = x_BKD + self.attention.out(mixed.transpose(1, 2).flatten(2))
         x_BKD = x_BKD + self.cross(self.norm_cross(x_BKD), memory, state.mask_BM)

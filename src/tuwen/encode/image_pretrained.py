@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import inspect
 import math
 import shutil
@@ -18,9 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.encode._hub import load_vision, rebuild, stored_config
+from tuwen.encode._fold import folded
 from tuwen.encode._image import example_pictures, normalised, squares
 from tuwen.errors import ConfigError
 from tuwen.types import Latent, Widths
+
+
+_AT_ONCE = 16
+"""Pictures that a frozen model sees at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,7 @@ class ImagePretrained(nn.Module):
         self.config = config
         self.frozen = config.frozen
         self.model: Any
+        self._held: list[Any] = []  # the folded copy; in a list, it is no submodule and not saved
         self.widths: Widths
         self.grid: tuple[int, int] | None
 
@@ -136,14 +141,32 @@ class ImagePretrained(nn.Module):
 
     def features(self, data: Tensor, mask: Tensor | None = None) -> Tensor:
         """(P, 3, side, side) uint8 -> (P, T, D) tokens, class tokens first: what the cache stores."""
-        pixels = normalised(data, self.preprocessing["mean"], self.preprocessing["std"])
+        if not self.frozen:
+            return self._hidden(self.model, self._pixels(data))
+        with torch.no_grad():
+            if not self._held:
+                self._held.append(folded(self.model, self._pixels(data[:1]), self._hidden))
+            # a few pictures at a time: what a layer makes of them stays in the processor's cache
+            return torch.cat([self._hidden(self._held[0], self._pixels(part)) for part in data.split(_AT_ONCE)])
+
+    def _pixels(self, data: Tensor) -> Tensor:
+        return normalised(data, self.preprocessing["mean"], self.preprocessing["std"])
+
+    def _hidden(self, model: Any, pixels: Tensor) -> Tensor:
         asked: dict[str, Any] = {"interpolate_pos_encoding": True} if self.stretch else {}
         if self.config.layer != -1:
             asked["output_hidden_states"] = True
-        with torch.no_grad() if self.frozen else contextlib.nullcontext():
-            out = self.model(pixel_values=pixels, **asked)
+        out = model(pixel_values=pixels, **asked)
         hidden = out.last_hidden_state if self.config.layer == -1 else out.hidden_states[self.config.layer]
         return hidden.permute(0, 2, 3, 1).flatten(1, 2) if hidden.ndim == 4 else hidden
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._held.clear()  # the weights move: what was folded of them is made anew
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._held.clear()
+        super()._load_from_state_dict(*args, **kwargs)
 
     def finish(self, tokens_PTD: Tensor, mask: Tensor | None = None) -> Latent:
         """What `features` made, fresh or from the cache -> tokens of the grid and the pooled vector, in float32."""

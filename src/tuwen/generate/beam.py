@@ -20,7 +20,7 @@ _NOTHING = -1e9
 class Config:
     beams: int = 5
     """Beginnings K that are kept for each picture; 1 with length_penalty 0 is greedy. More than 10 rarely helps."""
-    max_tokens: int = 30
+    max_tokens: int = 128
     """Most tokens that are written, the end included; never more than the decoder's own max_tokens."""
     min_tokens: int = 0
     """Tokens before which a text may not end."""
@@ -152,9 +152,9 @@ class _Search:
         self.last_RK = token_RC.gather(1, first_RK)
         self.said_RKT = _pick(self.said_RKT, self.parent_RK)
         self.said_RKT[:, :, place] = self.last_RK
-        hope_R1 = self.total_RK[:, :1] / self.step**self.config.length_penalty
-        worst_RK = self.score_RK.amin(1, keepdim=True).where(self.length_RK > 0, _NOTHING)
-        self.done_R = ~(hope_R1 > worst_RK).any(1) if self.step < self.steps else torch.ones_like(self.done_R)
+        # transformers' guess: no beginning gets better per token than it is now. An empty place holds _NOTHING.
+        hope_R = self.total_RK[:, 0] / self.step**self.config.length_penalty
+        self.done_R = (hope_R <= self.score_RK[:, -1]) | (self.step == self.steps)
 
     def give_up(self) -> None:
         """Takes the beginnings as they are for texts; all pictures are done."""

@@ -13,7 +13,7 @@ from tuwen.types import Latent
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    max_tokens: int = 30
+    max_tokens: int = 128
     """Most tokens that are written, the end included; never more than the decoder's own max_tokens."""
     min_tokens: int = 0
     """Tokens before which the text may not end."""

@@ -195,7 +195,7 @@ class _Reader:
             return False
         self.at += 1
         while self._peek() in ("are", "is", "used", "here", "and") or self._peek() in COLOURS:
-            traits, i = self._traits(self.at)
+            _, i = self._traits(self.at)
             if self._word(i) in _WORD or self._word(i) in _GENERIC:
                 break
             if self._peek() in COLOURS:

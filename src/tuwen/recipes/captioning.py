@@ -21,7 +21,16 @@ def cnn_transformer(facts: Facts) -> Recipe:
         name="cnn-transformer",
         encode={"image": image_cnn.Config(size=size.side)},
         space={"image": projection.Config(width=size.width, embed=0)},
-        decode={"text": text_transformer.Config(width=size.width, heads=size.heads, layers=size.layers, dropout=0.1, vocabulary=size.vocabulary, max_tokens=size.max_tokens)},
+        decode={
+            "text": text_transformer.Config(
+                width=size.width,
+                heads=size.heads,
+                layers=size.layers,
+                dropout=0.1,
+                vocabulary=size.vocabulary,
+                max_tokens=size.max_tokens,
+            )
+        },
         objective={"caption": caption.Config(smoothing=0.1)},
         routes={"caption": Route(given=("image",), make="text")},
         data=Data(captions="all"),

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from tuwen.layers import AttentionPool
+from tuwen.layers import AttentionPool, masked_mean
 from tuwen.types import Latent, Widths
 
 
@@ -61,7 +61,7 @@ class Projection(nn.Module):
             raise ValueError("space.projection reads tokens; the encoder gave none")
         tokens = self.norm_out(self.tokens(self.dropout(self.norm(latent.tokens))))
         if not self.config.embed:
-            return replace(latent, tokens=tokens, pooled=tokens.mean(1))
+            return replace(latent, tokens=tokens, pooled=masked_mean(tokens, latent.mask))
         source = latent.pooled if self.pool is None else self.pool(tokens, latent.mask)
         scale, bias = self.log_scale.clamp(max=math.log(100) / 2).exp(), self.bias
         return replace(latent, tokens=tokens, pooled=self.pooled(source), scale=scale, bias=bias)

@@ -30,8 +30,8 @@ class Request:
     """The picture."""
     beam: int = 5
     """Sentences that are followed at once; 1: greedy, the fastest."""
-    max_tokens: int = 30
-    """Most tokens of a caption, 1 or more; a token is a word or a part of one."""
+    max_tokens: int = 128
+    """Most tokens of a caption, 1 or more; never more than the model was trained to write."""
     min_tokens: int = 0
     """Tokens before which a caption may not end, 0 or more."""
     length_penalty: float = 1.0

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,14 @@ class Cache:
 
     def refresh(self) -> None:
         """Reads the index again; rows that a kill left half written do not count."""
-        text = self.index_path.read_text("ascii") if self.index_path.exists() else ""
+        text = self.index_path.read_text("ascii", "replace") if self.index_path.exists() else ""
         held = self.data_path.stat().st_size // self.row_bytes if self.data_path.exists() else 0
-        hashes = [line for line in text.split("\n") if len(line) == _HASH][:held]
+        hashes = list(takewhile(lambda line: len(line) == _HASH, text.split("\n")))[:held]
         self._place = {name: i for i, name in enumerate(hashes)}
         self._count = len(hashes)
-        self._map = np.memmap(self.data_path, self.dtype, "r", shape=(self._count, *self.shape)) if self._count else None
+        self._map = (
+            np.memmap(self.data_path, self.dtype, "r", shape=(self._count, *self.shape)) if self._count else None
+        )
 
     def __contains__(self, name: str) -> bool:
         return name in self._place
@@ -106,7 +108,12 @@ class Cached:
         self.places: dict[str, int] = {}
 
     def build(
-        self, samples: Sequence[Sample], run: Callable[[torch.Tensor], torch.Tensor], *, skip: Skip, progress: Callable[[int, int], None]
+        self,
+        samples: Sequence[Sample],
+        run: Callable[[torch.Tensor], torch.Tensor],
+        *,
+        skip: Skip,
+        progress: Callable[[int, int], None],
     ) -> None:
         """Makes what is missing.
 
@@ -117,10 +124,9 @@ class Cached:
         """
         rows = [i for i, sample in enumerate(samples) if sample.fields.get(self.field) is not None]
         hashes = self._hashes(samples, rows, skip)
-        first = next((i for i in rows if i in hashes), None)
-        if first is None:
+        probe = self._probe(samples, hashes, run, skip)
+        if probe is None:
             return
-        probe = self._make([samples[first]], run)
         folder = cache_folder(self.options.cache)
         self.cache = Cache(folder, self._key(probe), probe.shape[1:], probe.dtype)
         missing = {name: i for i, name in reversed(hashes.items()) if name not in self.cache}
@@ -153,17 +159,20 @@ class Cached:
         progress: Callable[[int, int], None],
         hashes: dict[int, str],
     ) -> None:
-        todo, done = iter(sorted(missing.items(), key=lambda item: item[1])), 0
-        chunks = iter(lambda: list(islice(todo, _BATCH)), [])
+        done = 0
         with self.cache.writing() as append, ThreadPoolExecutor(max(1, self.options.workers)) as pool:
+            # others may have written some of it while this one waited
+            todo = iter(sorted(((name, i) for name, i in missing.items() if name not in self.cache), key=lambda item: item[1]))
+            chunks = iter(lambda: list(islice(todo, _BATCH)), [])
             ahead = [pool.submit(self._prepare, samples, chunk) for chunk in islice(chunks, 3)]
             while ahead:
                 good, data, bad = ahead.pop(0).result()
                 for chunk in islice(chunks, 1):
                     ahead.append(pool.submit(self._prepare, samples, chunk))
-                for row, error in bad:
-                    hashes.pop(row, None)
-                    skip(row, error)
+                for name, error in bad:
+                    for row in [row for row, other in hashes.items() if other == name]:
+                        del hashes[row]
+                        skip(row, error)
                 if good:
                     append(good, self._stored(run(data) if self.encoded else data))
                 done += len(good) + len(bad)
@@ -171,22 +180,32 @@ class Cached:
 
     def _prepare(
         self, samples: Sequence[Sample], chunk: Sequence[tuple[str, int]]
-    ) -> tuple[list[str], torch.Tensor, list[tuple[int, DataError]]]:
+    ) -> tuple[list[str], torch.Tensor, list[tuple[str, DataError]]]:
         good, made, bad = [], [], []
         for name, row in chunk:
             try:
                 made.append(self.part.prepare([self._located(samples[row])])[0])
                 good.append(name)
             except DataError as error:
-                bad.append((row, error))
+                bad.append((name, error))
         return good, torch.cat(made) if made else torch.empty(0), bad
 
     def _located(self, sample: Sample) -> Located:
         return Located(sample.fields[self.field], sample.where, self.options.max_pixels)
 
-    def _make(self, samples: Sequence[Sample], run: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
-        data = self.part.prepare([self._located(s) for s in samples])[0]
-        return self._stored(run(data) if self.encoded else data)
+    def _probe(
+        self, samples: Sequence[Sample], hashes: dict[int, str], run: Callable[[torch.Tensor], torch.Tensor], skip: Skip
+    ) -> np.ndarray | None:
+        """What is made of the first picture that can be read; None where there is none."""
+        for row in list(hashes):
+            try:
+                data = self.part.prepare([self._located(samples[row])])[0]
+            except DataError as error:
+                del hashes[row]
+                skip(row, error)
+            else:
+                return self._stored(run(data) if self.encoded else data)
+        return None
 
     @staticmethod
     def _stored(data: torch.Tensor) -> np.ndarray:
@@ -198,7 +217,10 @@ class Cached:
         learned = self.part.learned() if hasattr(self.part, "learned") else {}
         config = dump_part(self.part.config)
         config.pop("source", None)
-        digest = blake2b(json.dumps([config, learned, list(probe.shape[1:]), str(probe.dtype)], sort_keys=True).encode(), digest_size=12)
+        digest = blake2b(
+            json.dumps([config, learned, list(probe.shape[1:]), str(probe.dtype)], sort_keys=True).encode(),
+            digest_size=12,
+        )
         if self.encoded:
             for name, tensor in sorted(self.part.state_dict().items()):
                 digest.update(name.encode())
@@ -208,5 +230,3 @@ class Cached:
     def estimate_bytes(self, num_rows: int) -> int:
         """Size of the cache for this many rows, as far as known."""
         return num_rows * self.cache.row_bytes if hasattr(self, "cache") else 0
-
-

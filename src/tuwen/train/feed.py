@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -74,3 +75,25 @@ class Ahead:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def cut(batch: Batch, parts: int) -> list[Batch]:
+    """A batch as several of consecutive rows."""
+    if parts <= 1:
+        return [batch]
+    size, cut = math.ceil(len(batch) / parts), []
+    for start in range(0, len(batch), size):
+        end = min(start + size, len(batch))
+        rows = slice(start, end)
+
+        def part(feeds: Mapping[str, Any], start: int = start, end: int = end) -> dict[str, Any]:
+            picked = {}
+            for name, feed in feeds.items():
+                here = (feed.owner_P >= start) & (feed.owner_P < end)
+                mask = None if feed.mask is None else feed.mask[here]
+                picked[name] = replace(feed, data=feed.data[here], mask=mask, owner_P=feed.owner_P[here] - start)
+            return picked
+
+        present = {name: flags[rows] for name, flags in batch.present.items()}
+        cut.append(Batch(batch.keys[rows], part(batch.inputs), part(batch.targets), present, batch.raw[rows]))
+    return cut

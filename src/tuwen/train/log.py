@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tuwen._files import write_atomic
+
 Report = Callable[[dict[str, Any]], None]
 """Takes the events of a run: kind is estimate, cache, step, evaluation, warning, saved or done."""
 
@@ -37,7 +39,7 @@ class Log:
                     continue  # half a line from a kill
                 if event.get("step", 0) <= step:
                     kept.append(line)
-        path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        write_atomic(path, "".join(f"{line}\n" for line in kept))
 
     def __call__(self, kind: str, *, keep: bool = True, **values: Any) -> None:
         """Records an event; `keep=False` passes it on without writing it down."""

@@ -7,14 +7,15 @@ import math
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from types import FrameType
 from typing import Any
 
 import torch
 
 from tuwen import diagnose, directory
+from tuwen._files import cannot_write
 from tuwen.card import card
 from tuwen.data._dataset import Dataset
 from tuwen.errors import ConfigError, DataError
@@ -23,17 +24,29 @@ from tuwen.generate.greedy import Config as Greedy
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
 from tuwen.train.checkpoint import State, newest_state, save_state
-from tuwen.train.feed import Ahead, Source
+from tuwen.train.feed import Ahead, Source, cut
 from tuwen.train.log import Log, Report, peak_memory_mb
 from tuwen.train.optimiser import Average, make_optimiser, optimiser_tensors, restore_optimiser, set_lr, trainable
 from tuwen.train.plan import Plan
-from tuwen.train.setup import Machine, Unfinished, estimate, make_caches, moving_names, prepare_data, usable, without_broken
+from tuwen.train.precision import random_states, set_random_states
+from tuwen.train.setup import (
+    Machine,
+    Unfinished,
+    estimate,
+    make_caches,
+    moving_names,
+    prepare_data,
+    usable,
+    without_broken,
+)
 from tuwen.types import Batch, Sample, Terms
 
 _FIRST = 20
 """Steps after which a time limit is turned into a number of steps."""
 _SAMPLES = 3
 """Captions shown at each evaluation."""
+_LESS_IS_BETTER = ("loss", "nats_per_token", "commonest_share", "i2t_median_rank", "t2i_median_rank")
+"""Figures of an evaluation of which the smallest decides; so do the terms of objectives."""
 
 
 def train(
@@ -56,7 +69,7 @@ def train(
         recipe: a name of `tuwen list recipe`, or a Recipe.
         settings: what `--set` takes: "train.lr=1e-3", "encode.image=image_pretrained".
         time_limit_s: seconds of training; 0: as long as the recipe says.
-        steps: optimiser steps; 0: as many as the recipe says.
+        steps: optimiser steps; 0: as many as the recipe says. With a time limit: at most so many.
         resume: go on from `out`; data and settings are those of the run that was killed.
         report: takes the events of the run, see `train.log.Report`.
     Returns:
@@ -94,14 +107,16 @@ def _loop(run: Run, stopped: list[bool]) -> None:
             run.log_step(terms, lr)
         if run.step == _FIRST and settings.time_limit_s and not run.planned:
             run.plan_time()
-        if run.step % run.evaluate_every == 0 or run.step == run.steps:
+        elif run.step % run.evaluate_every == 0 or run.step == run.steps:
             run.evaluate()
         if stopped or time.monotonic() - saved_at > settings.save_every_s:
             run.save()
             saved_at = time.monotonic()
         if stopped:
             ahead.close()
-            raise KeyboardInterrupt(f"stopped at step {run.step} of {run.steps}; go on with: tuwen train --resume -o {run.out}")
+            raise KeyboardInterrupt(
+                f"stopped at step {run.step} of {run.steps}; go on with: tuwen train --resume -o {run.out}"
+            )
     ahead.close()
 
 
@@ -112,32 +127,38 @@ class Run:
         self, data: Any, out: Path, recipe: str | Recipe, settings: Sequence[str], resume: bool, report: Report | None
     ):
         self.out, self.began = out, time.monotonic()
-        out.mkdir(parents=True, exist_ok=True)
+        with cannot_write(out):
+            out.mkdir(parents=True, exist_ok=True)
         unfinished = Unfinished(out)
-        state = newest_state(out) if resume and unfinished.exists() else None
-        about = unfinished.read() if resume and unfinished.exists() else None
+        about = unfinished.read() if resume and unfinished.exists() else {}
+        state = newest_state(out) if about else None  # None: killed before the first was whole, so it begins anew
+        ignored = ", ".join(settings) if about else ""
         if about:
             recipe, settings = Recipe.from_dict(about["recipe"]), ()
             data = data or about["data"]
         if not data:
             raise ConfigError(f"{out} holds no run to resume; say what to learn from: tuwen train DATA -o {out}")
         self.log = Log(out / "log.jsonl", report, step=state.step if state else 0)
+        if ignored:
+            self.log("warning", text=f"--resume keeps the settings that the run began with; without effect: {ignored}")
         self.dataset, self.recipe, rows, held_out = prepare_data(data, recipe, settings)
-        self.data_name = str(data)
-        self.machine = Machine.of(self.recipe)
-        self.model = unfinished.model(about) if about else CrossModal.create(self.recipe, rows)
+        self.data_name = str(data) if isinstance(data, str | Path) else self.dataset.name
+        self.machine = Machine.of(self.recipe, about.get("precision", ""))
+        self.model = unfinished.model(about) if state else CrossModal.create(self.recipe, rows)
         self.model.to(self.machine.device)
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
         self._feed(rows, held_out)
-        if not about:
-            unfinished.begin(self.model, {"data": self.data_name, "fingerprint": self.dataset.fingerprint()})
-        elif about["fingerprint"] != self.dataset.fingerprint():
+        fingerprint = self.dataset.fingerprint()
+        if about and about["fingerprint"] != fingerprint:
             self.log("warning", text="the data has changed since this run began; it goes on with the data as it is now")
         self._start()
         if state:
             self._restore(state)
-        else:
-            self._say_cost()
+            return
+        self._check_metric()
+        self._say_cost()
+        precision = str(self.machine.precision).removeprefix("torch.")
+        unfinished.begin(self.model, {"data": self.data_name, "fingerprint": fingerprint, "precision": precision})
 
     def _feed(self, rows: list[Sample], held_out: list[Sample]) -> None:
         """Caches, sources and the plan; rows that cannot be read are refused, or left out and counted."""
@@ -167,7 +188,7 @@ class Run:
         self.weights = list(trainable(self.model).values())
         self.optimiser = make_optimiser(self.model, train)
         self.average = Average(self.model, train.ema)
-        self.step, self.planned, self.spent_s = 0, False, 0.0
+        self.step, self.saved, self.planned, self.spent_s = 0, -1, False, 0.0
         self._set_steps(train.steps or max(1, math.ceil(train.epochs * self.plan.steps_per_epoch)))
         self.best, self.best_step, self.since_best = math.nan, 0, 0
         self.figures: dict[str, float] = {}
@@ -181,7 +202,7 @@ class Run:
 
     def backward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Adds the gradient of the weighted sum of all terms; gives the terms."""
-        parts = _cut(batch, self.recipe.train.accumulate)
+        parts = cut(batch, self.recipe.train.accumulate)
         found: dict[str, torch.Tensor] = {}
         for part in parts:
             part, share = part.to(self.machine.device), len(part) / len(batch)
@@ -202,7 +223,7 @@ class Run:
         return terms
 
     def log_step(self, terms: Mapping[str, torch.Tensor], lr: float) -> None:
-        values = {name: round(float(value), 6) for name, value in terms.items()}
+        values: dict[str, Any] = {name: round(float(value), 6) for name, value in terms.items()}
         if not math.isfinite(values["loss"]):
             raise ConfigError(
                 f"the loss is {values['loss']} at step {self.step}; try a smaller learning rate: --set train.lr={self.recipe.train.lr / 3:g}"
@@ -236,9 +257,9 @@ class Run:
         for text in diagnose.warnings_of(result.figures, self.plan.batch):
             self.log("warning", step=self.step, text=text)
 
-    def _judge(self) -> Evaluation:
-        train = self.recipe.train
-        batches = (b.to(self.machine.device) for b in self.held_out.in_order(64, train.evaluate_rows))
+    def _judge(self, rows: int = 0) -> Evaluation:
+        rows = rows or self.recipe.train.evaluate_rows
+        batches = (b.to(self.machine.device) for b in self.held_out.in_order(64, rows))
         with self.machine.autocast():
             return evaluate(self.model, batches, method=Greedy(), objectives=self.objectives, weight=self.recipe.weight)
 
@@ -248,10 +269,23 @@ class Run:
             return float(self.step)  # nothing to look at: the latest is kept
         if metric not in figures:
             raise ConfigError(f"train.metric is {metric!r}; the evaluation gives: {', '.join(figures)}.")
-        return -figures[metric] if metric == "loss" else figures[metric]
+        less = metric in _LESS_IS_BETTER or metric in self.recipe.objective
+        return -figures[metric] if less else figures[metric]
+
+    def _check_metric(self) -> None:
+        """Refuses a metric that is not there now, not after hours; all rows are judged only where 64 do not have it."""
+        if self.recipe.train.metric not in self._judge(64).figures:
+            self._score(self._judge().figures)
 
     def _keep(self) -> None:
-        text = card(self.model, dataset=self.dataset, figures=self.figures, step=self.step, steps=self.steps, data=self.data_name)
+        text = card(
+            self.model,
+            dataset=self.dataset,
+            figures=self.figures,
+            step=self.step,
+            steps=self.steps,
+            data=self.data_name,
+        )
         directory.save(self.model, self.out, card=text, figures=self.figures)
 
     def out_of_patience(self) -> bool:
@@ -264,17 +298,21 @@ class Run:
         train, began = self.recipe.train, time.monotonic()
         self.evaluate()
         evaluate_s = time.monotonic() - began
-        step_s = sorted(self.took_s[5:_FIRST])[(_FIRST - 5) // 2]
+        step_s = median(self.took_s[5:] or self.took_s)  # the first are slow; a resumed run may have few
         left_s = train.time_limit_s - sum(self.took_s) - evaluate_s * (train.evaluations + 1)
         self.planned = True
-        self._set_steps(max(_FIRST + 1, _FIRST + int(left_s / step_s * 0.97)))
+        fit = max(_FIRST + 1, _FIRST + int(left_s / step_s * 0.97))
+        self._set_steps(min(fit, train.steps) if train.steps else fit)
         if left_s < 0:
-            self.log("warning", text=f"one look at the validation part takes {evaluate_s:.0f} s; lower train.evaluate_rows or train.evaluations")
+            self.log(
+                "warning",
+                text=f"one look at the validation part takes {evaluate_s:.0f} s; lower train.evaluate_rows or train.evaluations",
+            )
         self.save()
 
     def _say_cost(self) -> None:
         """Times one step without learning from it, then says what the run will cost."""
-        random = torch.get_rng_state()
+        random = random_states(self.machine.device)
         batch = self.source.batch(self.plan.items(0))
         for _ in range(2):  # the first also builds kernels
             began = time.monotonic()
@@ -282,11 +320,15 @@ class Run:
             self.backward(batch)
             self.optimiser.zero_grad()
             step_s = time.monotonic() - began
-        torch.set_rng_state(random)
+        set_random_states(random)
         steps = self.steps if not self.recipe.train.time_limit_s else int(self.recipe.train.time_limit_s / step_s)
-        cost = estimate(self.model, self.caches, len(self.source.samples) + len(self.held_out.samples), step_s, steps, self.out)
+        cost = estimate(
+            self.model, self.caches, len(self.source.samples) + len(self.held_out.samples), step_s, steps, self.out
+        )
         precision = str(self.machine.precision).removeprefix("torch.")
-        self.log("estimate", device=str(self.machine.device), precision=precision, threads=torch.get_num_threads(), **cost)
+        self.log(
+            "estimate", device=str(self.machine.device), precision=precision, threads=torch.get_num_threads(), **cost
+        )
 
     # -- stopping and going on -------------------------------------------------------------------------------------
 
@@ -296,33 +338,44 @@ class Run:
         tensors = {f"model.{name}": weights[name] for name in moving}
         tensors |= {f"average.{name}": value for name, value in self.average.weights.items()}
         tensors |= optimiser_tensors(self.model, self.optimiser)
-        tensors["random"] = torch.get_rng_state()
+        tensors |= random_states(self.machine.device)
         plain = {
             "steps": self.steps, "planned": self.planned, "best": None if math.isnan(self.best) else self.best,
             "best_step": self.best_step, "since_best": self.since_best, "figures": self.figures,
             "spent_s": self.spent_s + time.monotonic() - self.began,
         }  # fmt: skip
         save_state(self.out, self.step, tensors, plain)
+        self.saved = self.step
         self.log("saved", keep=False, step=self.step)
 
     def _restore(self, state: State) -> None:
         tensors, plain = state.tensors, state.plain
         weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
         self.model.load_state_dict(weights, strict=False)
-        self.average.weights = {n: tensors[f"average.{n}"].clone() for n in self.average.weights}
+        for name, value in self.average.weights.items():
+            value.copy_(tensors[f"average.{name}"])
         restore_optimiser(self.model, self.optimiser, tensors)
-        torch.set_rng_state(tensors["random"])
+        set_random_states(tensors)
         self._set_steps(plain["steps"])
-        self.step, self.planned = state.step, plain["planned"]
+        self.step, self.saved, self.planned = state.step, state.step, plain["planned"]
         self.best = math.nan if plain["best"] is None else plain["best"]
         self.best_step, self.since_best = plain["best_step"], plain["since_best"]
         self.figures, self.spent_s = plain["figures"], plain["spent_s"]
 
     def finish(self) -> None:
         """Says what came out; the state of a finished run is kept, so that resuming it does nothing."""
-        self.save()
+        if self.saved != self.step:
+            self.save()
         took_s = round(self.spent_s + time.monotonic() - self.began, 1)
-        self.log("done", step=self.step, path=str(self.out), figures=self.figures, best_step=self.best_step, took_s=took_s, memory_mb=round(peak_memory_mb()))
+        self.log(
+            "done",
+            step=self.step,
+            path=str(self.out),
+            figures=self.figures,
+            best_step=self.best_step,
+            took_s=took_s,
+            memory_mb=round(peak_memory_mb()),
+        )
 
 
 def weighted(terms: Terms, weight: Mapping[str, float]) -> torch.Tensor:
@@ -332,30 +385,10 @@ def weighted(terms: Terms, weight: Mapping[str, float]) -> torch.Tensor:
         DataError: no objective found anything to learn from in this batch.
     """
     if not terms.values:
-        raise DataError("no objective found anything to learn from in a batch: its rows lack the fields that the recipe's routes need")
+        raise DataError(
+            "no objective found anything to learn from in a batch: its rows lack the fields that the recipe's routes need"
+        )
     return torch.stack([value * weight.get(name, 1.0) for name, value in terms.values.items()]).sum()
-
-
-def _cut(batch: Batch, parts: int) -> list[Batch]:
-    """A batch as several of consecutive rows."""
-    if parts <= 1:
-        return [batch]
-    size, cut = math.ceil(len(batch) / parts), []
-    for start in range(0, len(batch), size):
-        end = min(start + size, len(batch))
-        rows = slice(start, end)
-
-        def part(feeds: Mapping[str, Any], start: int = start, end: int = end) -> dict[str, Any]:
-            picked = {}
-            for name, feed in feeds.items():
-                here = (feed.owner_P >= start) & (feed.owner_P < end)
-                mask = None if feed.mask is None else feed.mask[here]
-                picked[name] = replace(feed, data=feed.data[here], mask=mask, owner_P=feed.owner_P[here] - start)
-            return picked
-
-        present = {name: flags[rows] for name, flags in batch.present.items()}
-        cut.append(Batch(batch.keys[rows], part(batch.inputs), part(batch.targets), present, batch.raw[rows]))
-    return cut
 
 
 @contextlib.contextmanager

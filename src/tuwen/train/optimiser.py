@@ -27,7 +27,11 @@ def make_optimiser(model: nn.Module, train: Train) -> torch.optim.AdamW:
     for p in trainable(model).values():
         groups.setdefault((p.ndim >= 2, id(p) in pretrained), []).append(p)
     made = [
-        {"params": ps, "weight_decay": train.weight_decay if decays else 0.0, "peak": train.lr_pretrained if old else train.lr}
+        {
+            "params": ps,
+            "weight_decay": train.weight_decay if decays else 0.0,
+            "peak": train.lr_pretrained if old else train.lr,
+        }
         for (decays, old), ps in groups.items()
     ]
     return torch.optim.AdamW(made, lr=train.lr, betas=train.betas, fused=True)
@@ -90,4 +94,4 @@ def restore_optimiser(model: nn.Module, optimiser: torch.optim.Optimizer, tensor
     for name, p in trainable(model).items():
         keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"optimiser.{key}.{name}" in tensors]
         if keys:
-            optimiser.state[p] = {key: tensors[f"optimiser.{key}.{name}"].clone() for key in keys}
+            optimiser.state[p] = {key: tensors[f"optimiser.{key}.{name}"].to(p.device, copy=True) for key in keys}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
@@ -21,7 +22,9 @@ def choose_device(wanted: str) -> torch.device:
     if wanted == "auto":
         return torch.device(next(name for name, ok in there.items() if ok))
     if not there.get(wanted.split(":")[0], False):
-        raise ConfigError(f"there is no device {wanted!r} here; there is: {', '.join(n for n, ok in there.items() if ok)}, auto.")
+        raise ConfigError(
+            f"there is no device {wanted!r} here; there is: {', '.join(n for n, ok in there.items() if ok)}, auto."
+        )
     return torch.device(wanted)
 
 
@@ -55,6 +58,22 @@ def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     if wanted == "auto":
         return torch.bfloat16 if bfloat16_pays(device.type) else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
+
+
+def random_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """States of the random generators that dropout on this device draws from, by name."""
+    states = {"random": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[f"random.{device.type}"] = torch.get_device_module(device).get_rng_state()
+    return states
+
+
+def set_random_states(states: Mapping[str, torch.Tensor]) -> None:
+    """Sets what `random_states` gave; a generator whose device is not here is left alone."""
+    torch.set_rng_state(states["random"])
+    for kind, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())):
+        if there and f"random.{kind}" in states:
+            torch.get_device_module(kind).set_rng_state(states[f"random.{kind}"])
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:

@@ -37,11 +37,12 @@ class Machine:
     precision: torch.dtype
 
     @classmethod
-    def of(cls, recipe: Recipe) -> Machine:
+    def of(cls, recipe: Recipe, precision: str = "") -> Machine:
+        """As the recipe says; `precision` where an earlier self-test has chosen it."""
         if recipe.train.threads:
             torch.set_num_threads(recipe.train.threads)
         device = choose_device(recipe.train.device)
-        return cls(device, choose_precision(recipe.train.precision, device))
+        return cls(device, choose_precision(precision or recipe.train.precision, device))
 
     def autocast(self) -> Any:
         return autocast(self.device, self.precision)
@@ -138,7 +139,10 @@ class Unfinished:
         frozen = {n: t for n, t in model.state_dict().items() if n not in moving}
         with atomic(self.frozen_path) as temporary:
             write_tensors(temporary, frozen)
-        write_atomic(self.run_path, json.dumps({"recipe": model.recipe.to_dict(), "learned": model.learned(), **about}, ensure_ascii=False))
+        write_atomic(
+            self.run_path,
+            json.dumps({"recipe": model.recipe.to_dict(), "learned": model.learned(), **about}, ensure_ascii=False),
+        )
 
     def read(self) -> dict[str, Any]:
         try:
@@ -159,7 +163,9 @@ def moving_names(model: CrossModal) -> set[str]:
     return {name for name in model.state_dict() if not (frozen and name.startswith(frozen))}
 
 
-def estimate(model: CrossModal, caches: dict[str, Cached], num_rows: int, step_s: float, steps: int, out: Path) -> dict[str, Any]:
+def estimate(
+    model: CrossModal, caches: dict[str, Cached], num_rows: int, step_s: float, steps: int, out: Path
+) -> dict[str, Any]:
     """Time, memory and disk of the run, said before it starts; warns in the log where the disk is too small."""
     weights = sum(p.numel() for p in model.parameters())
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -167,7 +173,9 @@ def estimate(model: CrossModal, caches: dict[str, Cached], num_rows: int, step_s
     disk_mb = (weights * 4 + moving * 4 * 4 * 2) / 1e6
     free_mb = shutil.disk_usage(out).free / 1e6
     if disk_mb > free_mb:
-        raise ConfigError(f"{out} needs about {disk_mb:.0f} MB and its disk has {free_mb:.0f} MB; choose another place with -o")
+        raise ConfigError(
+            f"{out} needs about {disk_mb:.0f} MB and its disk has {free_mb:.0f} MB; choose another place with -o"
+        )
     return {
         "parameters": weights,
         "trained": moving,
