@@ -37,7 +37,7 @@ def on_terminal() -> Iterator[dict[str, Callable[[Event], None]]]:
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=10),
         MofNCompleteColumn(),
         TextColumn("{task.fields[about]}"),
     )
@@ -54,9 +54,10 @@ class Lines:
     def __call__(self, event: Event) -> None:
         if event["kind"] in ("step", "cache"):
             whole = event.get("step") == event.get("steps") if event["kind"] == "step" else event["done"] == event["of"]
-            if time.monotonic() - self.said < self.every_s and not whole:
+            now = time.monotonic()
+            if now - self.said < self.every_s and not whole:
                 return
-            self.said = time.monotonic()
+            self.said = now
         if text := describe(event):
             self.say(text)
 
@@ -73,7 +74,7 @@ class Bar(Lines):
 
     def __call__(self, event: Event) -> None:
         if event["kind"] == "step":
-            self._move("training", event["step"], event["steps"], describe(event).partition(": ")[2])
+            self._move("training", event["step"], event["steps"], f"loss {event['loss']:.3f}, {_pace(event)}")
         elif event["kind"] == "cache":
             self._move(f"reading {event['field']}", event["done"], event["of"], f"{event['rows_per_s']:.0f} a second")
         elif text := describe(event):
@@ -98,8 +99,11 @@ def _step(event: Event) -> str:
     terms = ", ".join(
         f"{name} {value:.3f}" for name, value in event.items() if name not in _SAID_ALONE and isinstance(value, float)
     )
-    pace = f"{event['rows_per_s']:.0f} rows/s, {duration(event['left_s'])} left"
-    return f"step {event['step']} of {event['steps']}: {terms}, {pace}"
+    return f"step {event['step']} of {event['steps']}: {terms}, {_pace(event)}"
+
+
+def _pace(event: Event) -> str:
+    return f"{event['rows_per_s']:.0f} rows/s, {duration(event['left_s'])} left"
 
 
 def _cache(event: Event) -> str:

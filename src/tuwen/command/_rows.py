@@ -78,10 +78,11 @@ class Table(_Appended):
 
     def __init__(self, path: Path, columns: Sequence[str]):
         self.columns = [KEY, *columns]
-        old = path.read_bytes() if path.exists() else b""
+        old, head = _read(path), b"\xef\xbb\xbf" + self._line(self.columns)
         length = _whole_records(old)
         records = list(csv.reader(io.StringIO(old[:length].decode("utf-8-sig", "replace"), newline="")))
-        if old and records[:1] != [self.columns]:
+        begun = head.startswith(old)  # nothing but a part of the header, from a kill
+        if records[:1] != [self.columns] and not begun:
             raise ConfigError(
                 f"{path} is there and its first line is not {','.join(self.columns)}; name another file with -o, "
                 "or replace it with --overwrite."
@@ -89,7 +90,7 @@ class Table(_Appended):
         self.done = {record[0] for record in records[1:] if record}
         super().__init__(path, length)
         if not records:
-            self.append(b"\xef\xbb\xbf" + self._line(self.columns))
+            self.append(head)
 
     def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
         lines = [self._line([name, *(_cell(fields[c]) for c in self.columns[1:])]) for name, fields, _ in answers]
@@ -106,10 +107,12 @@ class JsonLines(_Appended):
     """One JSON object a line."""
 
     def __init__(self, path: Path):
-        old = path.read_bytes() if path.exists() else b""
-        length = old.rfind(b"\n") + 1
+        old = _read(path)
+        length, start = old.rfind(b"\n") + 1, f'{{"{KEY}": "'.encode()
         try:
             self.done = {json.loads(line)[KEY] for line in old[:length].splitlines() if line.strip()}
+            if not length and not (old.startswith(start) or start.startswith(old)):
+                raise ValueError("not even the beginning of a line of ours")
         except (ValueError, KeyError, TypeError):
             raise ConfigError(
                 f"{path} is there and not every line is an object with {KEY!r}; name another file with -o, or "
@@ -151,6 +154,10 @@ class TextFiles:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _read(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _whole_records(data: bytes) -> int:

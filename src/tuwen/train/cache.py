@@ -162,7 +162,9 @@ class Cached:
         done = 0
         with self.cache.writing() as append, ThreadPoolExecutor(max(1, self.options.workers)) as pool:
             # others may have written some of it while this one waited
-            todo = iter(sorted(((name, i) for name, i in missing.items() if name not in self.cache), key=lambda item: item[1]))
+            todo = iter(
+                sorted(((name, i) for name, i in missing.items() if name not in self.cache), key=lambda item: item[1])
+            )
             chunks = iter(lambda: list(islice(todo, _BATCH)), [])
             ahead = [pool.submit(self._prepare, samples, chunk) for chunk in islice(chunks, 3)]
             while ahead:

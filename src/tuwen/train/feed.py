@@ -78,22 +78,22 @@ class Ahead:
 
 
 def cut(batch: Batch, parts: int) -> list[Batch]:
-    """A batch as several of consecutive rows."""
+    """A batch as several of consecutive rows, the last one smaller where they do not divide."""
     if parts <= 1:
         return [batch]
-    size, cut = math.ceil(len(batch) / parts), []
-    for start in range(0, len(batch), size):
-        end = min(start + size, len(batch))
-        rows = slice(start, end)
+    size = math.ceil(len(batch) / parts)
+    return [_rows(batch, start, min(start + size, len(batch))) for start in range(0, len(batch), size)]
 
-        def part(feeds: Mapping[str, Any], start: int = start, end: int = end) -> dict[str, Any]:
-            picked = {}
-            for name, feed in feeds.items():
-                here = (feed.owner_P >= start) & (feed.owner_P < end)
-                mask = None if feed.mask is None else feed.mask[here]
-                picked[name] = replace(feed, data=feed.data[here], mask=mask, owner_P=feed.owner_P[here] - start)
-            return picked
 
-        present = {name: flags[rows] for name, flags in batch.present.items()}
-        cut.append(Batch(batch.keys[rows], part(batch.inputs), part(batch.targets), present, batch.raw[rows]))
-    return cut
+def _rows(batch: Batch, start: int, end: int) -> Batch:
+    def part(feeds: Mapping[str, Feed]) -> dict[str, Feed]:
+        picked = {}
+        for name, feed in feeds.items():
+            here_P = (feed.owner_P >= start) & (feed.owner_P < end)
+            mask = None if feed.mask is None else feed.mask[here_P]
+            picked[name] = replace(feed, data=feed.data[here_P], mask=mask, owner_P=feed.owner_P[here_P] - start)
+        return picked
+
+    rows = slice(start, end)
+    present = {name: flags[rows] for name, flags in batch.present.items()}
+    return Batch(batch.keys[rows], part(batch.inputs), part(batch.targets), present, batch.raw[rows])

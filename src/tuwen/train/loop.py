@@ -92,16 +92,7 @@ def _loop(run: Run, stopped: list[bool]) -> None:
     settings, ahead, saved_at = run.recipe.train, Ahead(run.source, run.plan), time.monotonic()
     run.model.train()
     while run.step < run.steps and not run.out_of_patience():
-        began = time.monotonic()
-        lr = set_lr(run.optimiser, run.step, run.steps, settings)
-        terms = run.backward(ahead.take(run.step))
-        if settings.clip:
-            torch.nn.utils.clip_grad_norm_(run.weights, settings.clip, foreach=True)
-        run.optimiser.step()
-        run.optimiser.zero_grad()
-        run.average.update(run.model, run.step)
-        run.step += 1
-        run.took_s.append(time.monotonic() - began)
+        terms, lr = run.learn(ahead.take(run.step))
 
         if run.step <= 10 or run.step % 10 == 0 or run.step == run.steps:
             run.log_step(terms, lr)
@@ -199,6 +190,20 @@ class Run:
         self.evaluate_every = max(1, math.ceil(steps / max(1, self.recipe.train.evaluations)))
 
     # -- one step --------------------------------------------------------------------------------------------------
+
+    def learn(self, batch: Batch) -> tuple[dict[str, torch.Tensor], float]:
+        """One optimiser step; gives the terms and the learning rate."""
+        began, train = time.monotonic(), self.recipe.train
+        lr = set_lr(self.optimiser, self.step, self.steps, train)
+        terms = self.backward(batch)
+        if train.clip:
+            torch.nn.utils.clip_grad_norm_(self.weights, train.clip, foreach=True)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.average.update(self.model, self.step)
+        self.step += 1
+        self.took_s.append(time.monotonic() - began)
+        return terms, lr
 
     def backward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Adds the gradient of the weighted sum of all terms; gives the terms."""

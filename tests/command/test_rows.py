@@ -1,0 +1,153 @@
+"""Where bulk answers go: whole records, resumed after a kill, nothing of the user's replaced."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tuwen.command._rows import _whole_records, open_rows, to_json
+from tuwen.errors import ConfigError, DataError
+
+COLUMNS = ["caption", "logprob", "alternatives"]
+ODD = 'a "quoted", comma\nand a second line, 图文'
+
+
+def answer(name, caption="a dog"):
+    return name, {"caption": caption, "logprob": -0.5, "alternatives": ()}, caption
+
+
+def pictures(*names):
+    return [(name, Path(name)) for name in names]
+
+
+def read(path):
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_table_by_hand(tmp_path):
+    rows = open_rows(str(tmp_path / "a.csv"), COLUMNS, [])
+    rows.write([answer("x.jpg", ODD), answer("y,.jpg")])
+    rows.close()
+    assert (tmp_path / "a.csv").read_bytes() == (
+        "\ufeffimage,caption,logprob,alternatives\r\n"
+        'x.jpg,"a ""quoted"", comma\nand a second line, 图文",-0.5,\r\n'
+        '"y,.jpg",a dog,-0.5,\r\n'
+    ).encode()
+    assert open_rows(str(tmp_path / "a.csv"), COLUMNS, []).done == {"x.jpg", "y,.jpg"}
+
+
+def test_pandas_reads_it_where_it_is_there(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    rows = open_rows(str(tmp_path / "a.csv"), COLUMNS, [])
+    rows.write([answer("x.jpg", ODD)])
+    rows.close()
+    table = pandas.read_csv(tmp_path / "a.csv")
+    assert list(table.columns) == ["image", *COLUMNS]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_kill_at_any_byte_costs_at_most_the_last_records(tmp_path, suffix):
+    """Cut anywhere: what is left are whole records, and going on gives the same file as never being killed."""
+    path = tmp_path / f"a.{suffix}"
+    given = [answer("1.jpg"), answer("2.jpg", ODD), answer("3.jpg")]
+    rows = open_rows(str(path), COLUMNS, [])
+    rows.write(given)
+    rows.close()
+    whole = path.read_bytes()
+    for length in range(len(whole) + 1):
+        path.write_bytes(whole[:length])
+        rows = open_rows(str(path), COLUMNS, [])
+        rows.write([one for one in given if one[0] not in rows.done])
+        rows.close()
+        assert path.read_bytes() == whole, length
+
+
+def test_whole_records():
+    assert _whole_records(b'a,b\r\n"c\nd",e\r\n"f\n') == len(b'a,b\r\n"c\nd",e\r\n')
+    assert _whole_records(b"") == _whole_records(b"a,b") == 0
+
+
+def test_json_lines(tmp_path):
+    rows = open_rows(str(tmp_path / "a.jsonl"), COLUMNS, [])
+    rows.write([answer("x.jpg", ODD)])
+    rows.close()
+    [row] = map(json.loads, (tmp_path / "a.jsonl").read_text("utf-8").splitlines())
+    assert row == {"image": "x.jpg", "caption": ODD, "logprob": -0.5, "alternatives": []}
+
+
+def test_overwrite_begins_anew(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("something of somebody's\n")
+    rows = open_rows(str(path), COLUMNS, [], overwrite=True)
+    assert rows.done == set()
+    rows.write([answer("x.jpg")])
+    assert [row["image"] for row in read(path)] == ["x.jpg"]
+
+
+def test_a_file_that_holds_something_else_is_left_alone(tmp_path):
+    for name, content in (("a.csv", "name,price\nx,1\n"), ("a.jsonl", '{"name": 1}\n'), ("b.jsonl", "no json\n"), ("c.jsonl", "no line"), ("c.csv", "no")):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(ConfigError, match="name another file with -o, or replace it with --overwrite"):
+            open_rows(str(tmp_path / name), COLUMNS, [])
+        assert (tmp_path / name).read_text() == content
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.parquet"])
+def test_other_endings(name):
+    with pytest.raises(ConfigError, match="it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture"):
+        open_rows(name, COLUMNS, [])
+
+
+def test_text_files_never_replace(tmp_path):
+    (tmp_path / "x.txt").write_text("mine")
+    rows = open_rows(str(tmp_path), COLUMNS, pictures("x.jpg", "deep/y.jpg"))
+    assert rows.done == {"x.jpg"}
+    rows.write([answer("deep/y.jpg", "a cat")])
+    assert (tmp_path / "x.txt").read_text() == "mine"
+    assert (tmp_path / "deep/y.txt").read_text() == "a cat\n"
+    assert open_rows(str(tmp_path), COLUMNS, pictures("x.jpg"), overwrite=True).done == set()
+
+
+def test_two_pictures_of_one_stem(tmp_path):
+    with pytest.raises(DataError, match="x.jpg and x.png would both have .*x.txt; use -o FILE.csv"):
+        open_rows(f"{tmp_path}/", COLUMNS, pictures("x.jpg", "x.png"))
+
+
+def test_a_file_where_a_folder_is_meant(tmp_path):
+    (tmp_path / "texts").write_text("")
+    with pytest.raises(ConfigError, match="is a file; it can be FILE.csv"):
+        open_rows(f"{tmp_path}/texts", COLUMNS, [])
+
+
+def test_to_json():
+    assert to_json({"a": float("nan"), "b": (1, Path("x")), "c": None, 3: "图"}) == '{"a": null, "b": [1, "x"], "c": null, "3": "图"}'
+
+
+def test_a_real_kill(tmp_path):
+    """A process that writes rows for ever is killed; every row that is there afterwards is whole."""
+    path = tmp_path / "a.csv"
+    code = (
+        "import sys; from tuwen.command._rows import open_rows\n"
+        "rows = open_rows(sys.argv[1], ['caption'], [])\n"
+        "for i in range(10**9): rows.write([(f'{i}.jpg', {'caption': 'a dog\\n' * 99}, '')])\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(tiny.ROOT / "src")}
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)], env=env)
+    while not path.exists() or path.stat().st_size < 20_000:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    rows = open_rows(str(path), ["caption"], [])
+    rows.write([("last.jpg", {"caption": "b"}, "")])
+    records = read(path)
+    assert [r["image"] for r in records] == [f"{i}.jpg" for i in range(len(records) - 1)] + ["last.jpg"]
+    assert io.StringIO(records[0]["caption"]).readline() == "a dog\n"

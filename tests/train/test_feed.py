@@ -1,0 +1,142 @@
+"""What a step is given: pictures and captions with their owners, also where some are missing."""
+
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from tuwen.data._config import Data
+from tuwen.encode import image_cnn
+from tuwen.text_part import pad
+from tuwen.train.cache import Cached
+from tuwen.train.feed import Ahead, Source, cut
+from tuwen.train.plan import Plan
+from tuwen.types import Sample
+
+
+class Words:
+    """Stands for a text encoder and a decoder: one number a letter."""
+
+    def prepare(self, values):
+        return pad([[ord(letter) for letter in value] for value in values])
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Four rows: whole; no picture; no captions; whole, with the picture of the first."""
+    shade = {i: np.full((16, 16, 3), 50 * i, np.uint8) for i in range(4)}
+    rows = [
+        Sample("a", {"image": shade[0], "text": ["a", "bb"]}),
+        Sample("b", {"image": None, "text": ["ccc"]}),
+        Sample("c", {"image": shade[2], "text": []}),
+        Sample("d", {"image": shade[0], "text": ["d", "ee", "fff"]}),
+    ]
+    part = image_cnn.Config.tiny().build()
+    options = Data(cache=str(tmp_path / "cache"))
+    cached = Cached("image", part, options)
+    cached.build(rows, lambda data: data, skip=lambda row, error: pytest.fail(str(error)), progress=lambda *_: None)
+    recipe = SimpleNamespace(data=options)
+    model = SimpleNamespace(encoders={"image": part, "text": Words()}, decoders={"text": Words()}, recipe=recipe)
+    return Source(model, rows, {"image": cached})
+
+
+def texts(feed):
+    rows = zip(feed.data.tolist(), feed.mask.tolist(), strict=True)
+    return ["".join(chr(n) for n, real in zip(row, mask, strict=True) if real) for row, mask in rows]
+
+
+def test_all_captions_with_their_owners(source):
+    batch = source.batch([(3, -1), (1, -1), (0, -1)])
+    assert batch.keys == ["d", "b", "a"]
+    assert texts(batch.targets["text"]) == ["d", "ee", "fff", "ccc", "a", "bb"]
+    assert batch.targets["text"].owner_P.tolist() == [0, 0, 0, 1, 2, 2]
+    assert texts(batch.inputs["text"]) == texts(batch.targets["text"])
+    assert batch.inputs["image"].owner_P.tolist() == [0, 2]
+    assert batch.inputs["image"].data[:, 0, 0, 0].tolist() == [0, 0]
+
+
+def test_one_caption_is_the_one_of_its_number(source):
+    batch = source.batch([(0, 1), (3, 2), (3, 0)])
+    assert texts(batch.targets["text"]) == ["bb", "fff", "d"]
+    assert batch.targets["text"].owner_P.tolist() == [0, 1, 2]
+    assert batch.raw[1].fields["text"] == ["fff"]
+    assert source.samples[3].fields["text"] == ["d", "ee", "fff"]  # not changed
+
+
+def test_what_is_missing_is_marked(source):
+    batch = source.batch([(0, 0), (1, 0), (2, -1)])
+    assert batch.present["image"].tolist() == [True, False, True]
+    assert batch.present["text"].tolist() == [True, True, False]
+    assert batch.inputs["image"].owner_P.tolist() == [0, 2]
+    assert batch.inputs["image"].data[:, 0, 0, 0].tolist() == [0, 100]
+
+
+def test_a_batch_without_any_picture_or_caption(source):
+    batch = source.batch([(1, 0)])
+    assert "image" not in batch.inputs
+    assert batch.present["image"].tolist() == [False]
+    assert "text" not in source.batch([(2, -1)]).targets
+
+
+def test_lengths_are_characters(source):
+    assert source.lengths() == [[1, 2], [3], [], [1, 2, 3]]
+
+
+def test_in_order_with_a_limit(source):
+    assert [batch.keys for batch in source.in_order(3)] == [["a", "b", "c"], ["d"]]
+    assert [batch.keys for batch in source.in_order(2, limit=3)] == [["a", "b"], ["c"]]
+
+
+def test_cut_keeps_owners_and_flags(source):
+    whole = source.batch([(3, -1), (1, -1), (0, -1), (2, -1)])
+    first, second = cut(whole, 2)
+    assert (first.keys, second.keys) == (["d", "b"], ["a", "c"])
+    assert texts(second.targets["text"]) == ["a", "bb"]
+    assert second.targets["text"].owner_P.tolist() == [0, 0]
+    assert second.inputs["image"].owner_P.tolist() == [0, 1]
+    assert second.present["text"].tolist() == [True, False]
+    assert first.inputs["image"].owner_P.tolist() == [0]
+    assert [len(part) for part in cut(whole, 3)] == [2, 2]
+    assert [len(part) for part in cut(whole, 9)] == [1, 1, 1, 1]
+    assert cut(whole, 1) == [whole]
+
+
+class Slow:
+    """A source that takes its time, and tells which batches it was asked for."""
+
+    def __init__(self, source):
+        self.source, self.asked = source, []
+
+    def batch(self, items):
+        self.asked.append(items)
+        time.sleep(0.002)
+        return self.source.batch(items)
+
+
+@pytest.mark.parametrize("first", [0, 5])
+def test_ahead_gives_what_the_plan_says_from_any_step(source, first):
+    plan = Plan(source.lengths(), batch=2, captions="one", seed=0)
+    slow = Slow(source)
+    ahead = Ahead(slow, plan)
+    got = [ahead.take(step) for step in range(first, first + 6)]
+    ahead.close()
+    other = Plan(source.lengths(), batch=2, captions="one", seed=0)
+    for step, batch in enumerate(got, first):
+        direct = source.batch(other.items(step))
+        assert batch.keys == direct.keys
+        assert [sample.fields["text"] for sample in batch.raw] == [sample.fields["text"] for sample in direct.raw]
+        for name, feed in direct.inputs.items():
+            assert torch.equal(batch.inputs[name].data, feed.data)
+    assert slow.asked[:6] == [other.items(step) for step in range(first, first + 6)]
+
+
+def test_ahead_passes_an_error_on(source):
+    def broken(items):
+        raise ValueError("no such row")
+
+    ahead = Ahead(SimpleNamespace(batch=broken), Plan([[1]] * 4, batch=2, captions="one", seed=0))
+    with pytest.raises(ValueError, match="no such row"):
+        ahead.take(0)
+    ahead.close()

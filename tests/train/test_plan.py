@@ -1,0 +1,89 @@
+"""A plan is a pure function of seed and step, shows every row, and wastes little on padding."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from tuwen.train.plan import Plan
+
+
+def plan(lengths, *, batch=8, captions="one", seed=0):
+    return Plan(lengths, batch=batch, captions=captions, seed=seed)
+
+
+def equal(rows, captions=1):
+    return [[10] * captions for _ in range(rows)]
+
+
+def test_it_is_a_pure_function_of_seed_and_step():
+    lengths = [[n % 7 + 1, n % 5 + 1] for n in range(50)]
+    one, other = plan(lengths), plan(lengths)
+    forwards = [one.items(step) for step in range(20)]
+    assert [other.items(step) for step in reversed(range(20))] == forwards[::-1]
+    assert [plan(lengths, seed=1).items(step) for step in range(20)] != forwards
+    assert forwards[:6] != forwards[6:12]  # another order in the second epoch
+
+
+@pytest.mark.parametrize("rows", [16, 64, 200])
+def test_every_row_comes_once_an_epoch(rows):
+    made = plan([[n % 13 + 1] for n in range(rows)])
+    assert made.steps_per_epoch == rows // 8
+    for epoch in range(3):
+        steps = range(epoch * made.steps_per_epoch, (epoch + 1) * made.steps_per_epoch)
+        seen = [row for step in steps for row, _ in made.items(step)]
+        assert sorted(seen) == list(range(rows))
+        assert seen != sorted(seen)
+
+
+def test_rows_that_fill_no_batch_are_left_out_in_turn():
+    made = plan(equal(19))
+    left_out = set()
+    for epoch in range(40):
+        seen = [row for step in (2 * epoch, 2 * epoch + 1) for row, _ in made.items(step)]
+        assert len(seen) == len(set(seen)) == 16
+        left_out |= set(range(19)) - set(seen)
+    assert left_out == set(range(19))
+
+
+def test_each_caption_of_a_row_comes_once_in_as_many_epochs():
+    made = plan(equal(16, captions=5))
+    for start in (0, 3):
+        steps = range(start * 2, (start + 5) * 2)
+        seen = Counter(item for step in steps for item in made.items(step))
+        assert seen == {(row, caption): 1 for row in range(16) for caption in range(5)}
+    assert len({caption for _, caption in made.items(0) + made.items(1)}) > 1  # rows do not go in step
+
+
+def test_all_captions_and_rows_without_one_have_no_number():
+    assert {caption for _, caption in plan(equal(8, captions=5), captions="all").items(0)} == {-1}
+    lengths = [[3], []] * 4
+    assert {(row % 2, caption) for row, caption in plan(lengths).items(0)} == {(0, 0), (1, -1)}
+
+
+@pytest.mark.parametrize("captions", ["one", "all"])
+def test_bucketing_wastes_less_than_half_of_what_random_order_does(captions):
+    rng = np.random.default_rng(0)
+    lengths = [[int(n)] for n in rng.integers(5, 100, 640)]
+
+    def padding(batches):
+        return sum(sum(max(b) - n for n in b) for b in ([lengths[row][0] for row, _ in items] for items in batches))
+
+    made = plan(lengths, captions=captions)
+    bucketed = padding(made.items(step) for step in range(made.steps_per_epoch))
+    order = rng.permutation(640)
+    random = padding([[(int(row), 0) for row in order[i : i + 8]] for i in range(0, 640, 8)])
+    assert bucketed < 0.5 * random
+
+
+def test_the_longest_batches_are_not_all_at_one_end():
+    """Sorted pools would be a curriculum; the order of the batches is shuffled."""
+    made = plan([[n] for n in range(1, 129)])
+    mean = [np.mean([row for row, _ in made.items(step)]) for step in range(16)]
+    assert mean != sorted(mean)
+
+
+def test_fewer_rows_than_a_batch_are_one_batch():
+    made = plan(equal(3), batch=8)
+    assert (made.batch, made.steps_per_epoch) == (3, 1)
+    assert all(sorted(row for row, _ in made.items(step)) == [0, 1, 2] for step in range(5))
