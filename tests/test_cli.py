@@ -10,8 +10,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from tests import eight
 
-from tests import tiny
 from tuwen import cli, registry
 from tuwen.command import _ask
 
@@ -21,14 +21,14 @@ VERBS = list(cli.verbs())
 @pytest.fixture
 def pictures(tmp_path):
     folder = tmp_path / "photos"
-    tiny.write_pictures(folder, captions=False)
+    eight.write_pictures(folder, captions=False)
     return folder
 
 
 @pytest.fixture
 def model(monkeypatch):
     """The tiny model behind any MODEL, so that no process has to load it."""
-    monkeypatch.setattr(_ask, "open_model", lambda path, device: tiny.model())
+    monkeypatch.setattr(_ask, "open_model", lambda path, device: eight.model())
     return "model"
 
 
@@ -48,7 +48,7 @@ def one_line(err):
 
 def test_overview_names_every_verb_and_imports_no_torch():
     began = time.monotonic()
-    done = tiny.tuwen("--help")
+    done = eight.tuwen("--help")
     print(f"tuwen --help: {time.monotonic() - began:.2f} s")
     assert done.returncode == 0 and done.stderr == ""
     assert all(f"    {verb} " in done.stdout for verb in VERBS)
@@ -67,7 +67,7 @@ def test_help_of_a_verb(verb, capsys):
 def test_help_loads_no_torch():
     code = f"import sys; from tuwen.cli import main; s = [main([v, '--help']) for v in {VERBS!r}]; "
     code += "assert not any(s); assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
-    env = {**os.environ, "PYTHONPATH": str(tiny.ROOT / "src")}
+    env = {**os.environ, "PYTHONPATH": str(eight.ROOT / "src")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr
 
@@ -95,13 +95,19 @@ def test_version(capsys):
     [
         (["captoin"], "no verb is called 'captoin'. Did you mean 'caption'"),
         (["--verson"], "no option is called '--verson'."),
-        (["caption"], "MODEL is missing. tuwen caption MODEL IMAGE... [OPTIONS]; `tuwen caption --help` shows the options."),
+        (
+            ["caption"],
+            "MODEL is missing. tuwen caption MODEL IMAGE... [OPTIONS]; `tuwen caption --help` shows the options.",
+        ),
         (["caption", "m"], "IMAGE is missing."),
         (["caption", "m", "a.jpg", "--baem", "3"], "Unknown option: --baem. Did you mean --beam?"),
         (["caption", "m", "a.jpg", "--beam", "x"], 'Invalid value for --beam: unable to convert "x" into int.'),
         (["caption", "m", "a.jpg", "--beam"], "--beam is missing."),
         (["caption", "m", "a.jpg", "--on-error", "stpo"], 'Choose from: "stop", "skip". Did you mean "stop"?'),
-        (["caption", "m", "no-such.jpg"], "there is no file or folder 'no-such.jpg'. IMAGE is a picture, or a folder of pictures."),
+        (
+            ["caption", "m", "no-such.jpg"],
+            "there is no file or folder 'no-such.jpg'. IMAGE is a picture, or a folder of pictures.",
+        ),
         (["caption", "m", "https://x.org/a.jpg"], "It is an address: download the picture first."),
         (["list", "nothing"], "no kind is called 'nothing'."),
     ],
@@ -130,7 +136,11 @@ def test_debug_shows_where(capsys):
 @pytest.mark.parametrize(
     ("error", "status", "message"),
     [
-        (ZeroDivisionError("by zero"), 1, "a bug in tuwen: ZeroDivisionError: by zero; the same command with --debug shows where"),
+        (
+            ZeroDivisionError("by zero"),
+            1,
+            "a bug in tuwen: ZeroDivisionError: by zero; the same command with --debug shows where",
+        ),
         (KeyboardInterrupt(), 130, "interrupted"),
         (KeyboardInterrupt("go on with: this"), 130, "go on with: this"),
         (PermissionError(13, "Permission denied", "x.csv"), 2, "Permission denied: 'x.csv'"),
@@ -169,11 +179,15 @@ def test_json_is_one_object_a_line(capsys, model, pictures):
 def test_the_same_answer_as_python(capsys, model, pictures):
     paths = sorted(str(path) for path in pictures.iterdir())
     _, out, _ = run(capsys, "caption", model, pictures, "--json", "--beam", "2")
-    assert [json.loads(line)["caption"] for line in out.splitlines()] == [r.caption for r in tiny.model().caption(paths, beam=2)]
+    assert [json.loads(line)["caption"] for line in out.splitlines()] == [
+        r.caption for r in eight.model().caption(paths, beam=2)
+    ]
 
 
 def test_a_repeated_option(capsys, model, pictures):
-    _, out, _ = run(capsys, "match", model, pictures / "red.png", "--text", "a red picture", "--text", "this is blue", "--json")
+    _, out, _ = run(
+        capsys, "match", model, pictures / "red.png", "--text", "a red picture", "--text", "this is blue", "--json"
+    )
     assert [score["text"] for score in json.loads(out)["scores"]] == ["a red picture", "this is blue"]
 
 
@@ -184,7 +198,9 @@ def test_table(capsys, model, pictures, tmp_path):
     with (tmp_path / "captions.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows[0].keys() == {"image", "caption", "logprob", "alternatives"} and len(rows) == 8
-    assert all(colour in row["caption"] for row in rows for colour in tiny.COLOURS if row["image"].endswith(f"/{colour}.png"))
+    assert all(
+        colour in row["caption"] for row in rows for colour in eight.COLOURS if row["image"].endswith(f"/{colour}.png")
+    )
     assert sorted(pictures.iterdir()) == before, "the folder of the pictures was touched"
 
 
@@ -218,7 +234,9 @@ def test_a_picture_that_cannot_be_read(capsys, model, pictures, tmp_path):
     assert status == 2 and "broken.png cannot be read as an image" in err and "--on-error skip" in err
     assert len(out.read_text().splitlines()) == 2, "black and blue stand before it"
     status, _, err = run(capsys, "caption", model, pictures, "-o", out, "--beam", "1", "--on-error", "skip")
-    assert status == 0 and "6 written, 2 were there already, 1 failed" in err and f"failed: {pictures}/broken.png" in err
+    assert (
+        status == 0 and "6 written, 2 were there already, 1 failed" in err and f"failed: {pictures}/broken.png" in err
+    )
     status, printed, _ = run(capsys, "caption", model, pictures, "--beam", "1", "--on-error", "skip", "--json")
     broken = [json.loads(line) for line in printed.splitlines() if "broken" in line]
     assert status == 0 and len(broken) == 1 and "cannot be read" in broken[0]["error"]
@@ -239,6 +257,6 @@ def test_json_with_a_file_prints_the_summary(capsys, model, pictures, tmp_path):
 
 def test_a_process_of_its_own(pictures):
     """Everything at once, as a user runs it; the mistake too."""
-    done = tiny.tuwen("caption", tiny.directory(), pictures, "--beam", "1", "--json")
+    done = eight.tuwen("caption", eight.directory(), pictures, "--beam", "1", "--json")
     assert done.returncode == 0 and done.stderr == "" and len(done.stdout.splitlines()) == 8
-    assert tiny.tuwen("captoin").returncode == 2
+    assert eight.tuwen("captoin").returncode == 2

@@ -3,8 +3,8 @@
 import io
 
 import pytest
+from tests import eight
 
-from tests import tiny
 from tuwen.command import _bulk
 from tuwen.errors import DataError
 
@@ -19,7 +19,9 @@ def test_find_pictures(tmp_path):
     touch(tmp_path, "b.PNG", "a.jpg", "deep/c.webp", "notes.txt", ".hidden.jpg", "deep/.x/d.jpg")
     found = _bulk.find_pictures([str(tmp_path), f"{tmp_path}/a.jpg", f"{tmp_path}/notes.txt"])
     names = [name.removeprefix(f"{tmp_path}/") for name, _ in found]
-    assert names == ["a.jpg", "b.PNG", "deep/c.webp", "notes.txt"], "each once, folders sorted, a file that is named is taken"
+    assert names == ["a.jpg", "b.PNG", "deep/c.webp", "notes.txt"], (
+        "each once, folders sorted, a file that is named is taken"
+    )
     assert [str(below) for _, below in found] == ["a.jpg", "b.PNG", "deep/c.webp", "notes.txt"]
 
 
@@ -94,9 +96,9 @@ def test_ticker(live, monkeypatch):
 
 
 def test_real_requests_with_one_broken(tmp_path):
-    paths = [str(path) for path in tiny.write_pictures(tmp_path, captions=False)]
+    paths = [str(path) for path in eight.write_pictures(tmp_path, captions=False)]
     (tmp_path / "aaa.png").write_bytes(b"x")
-    model = tiny.model()
+    model = eight.model()
     from tuwen.task.caption import Request
 
     requests = [(path, Request(image=path, beam=1)) for path in [*paths[:3], str(tmp_path / "aaa.png"), *paths[3:]]]

@@ -10,7 +10,17 @@ from tuwen.command import _progress
 from tuwen.command._progress import Bar, Lines, describe, duration, seconds_of
 from tuwen.errors import ConfigError
 
-STEP = {"kind": "step", "step": 20, "steps": 100, "caption": 1.5, "loss": 2.0, "lr": 1e-3, "rows_per_s": 12.0, "left_s": 75, "memory_mb": 9}
+STEP = {
+    "kind": "step",
+    "step": 20,
+    "steps": 100,
+    "caption": 1.5,
+    "loss": 2.0,
+    "lr": 1e-3,
+    "rows_per_s": 12.0,
+    "left_s": 75,
+    "memory_mb": 9,
+}
 EVALUATION = {
     "kind": "evaluation", "step": 20, "figures": {"loss": 2.0, "cider": 0.5, "odd": 1.0}, "best": True,
     "samples": [{"key": "a.jpg", "caption": "a dog", "references": ["the dog"], "logprob": -1.0}],
@@ -44,8 +54,12 @@ def test_an_event_of_a_later_version_is_no_error():
     assert describe({"kind": "something"}) == ""
 
 
+def test_nothing_is_said_of_an_evaluation_without_rows():
+    assert describe({**EVALUATION, "figures": {}, "samples": []}) == ""
+
+
 def test_lines_say_steps_now_and_then(capsys, monkeypatch):
-    clock = iter([0.0, 0.0, 4.0, 11.0, 11.0, 12.0])
+    clock = iter([0.0, 4.0, 11.0, 12.0])
     monkeypatch.setattr(_progress.time, "monotonic", lambda: next(clock))
     lines = Lines()
     for step in (1, 2, 3, 100):
@@ -75,17 +89,24 @@ def test_a_bar_on_a_terminal(monkeypatch):
     assert "warning: look out" in said and "a.jpg: a dog" in said and "20/100" in said
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("", 0), ("90", 90), ("90s", 90), ("20m", 1200), ("1h", 3600), ("1h30m", 5400), ("1.5h", 5400), ("1m30s", 90)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("", 0), ("90", 90), ("90s", 90), ("20m", 1200), ("1h", 3600), ("1h30m", 5400), ("1.5h", 5400), ("1m30s", 90)],
+)
 def test_seconds_of(text, seconds):
     assert seconds_of(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["x", "20 minutes", "-5", "m", "3d"])
 def test_no_time(text):
-    with pytest.raises(ConfigError, match="--time-limit is .*; it takes hours, minutes and seconds: 1h, 20m, 90s, 1h30m"):
+    with pytest.raises(
+        ConfigError, match="--time-limit is .*; it takes hours, minutes and seconds: 1h, 20m, 90s, 1h30m"
+    ):
         seconds_of(text)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min"), (75, "1 min 15 s"), (120, "2 min"), (3900, "1 h 5 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 min"), (75, "1 min 15 s"), (120, "2 min"), (3900, "1 h 5 min")]
+)
 def test_duration(seconds, text):
     assert duration(seconds) == text

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from tests import eight
 
-from tests import tiny
 from tuwen.command._rows import _whole_records, open_rows, to_json
 from tuwen.errors import ConfigError, DataError
 
@@ -62,7 +62,7 @@ def test_a_kill_at_any_byte_costs_at_most_the_last_records(tmp_path, suffix):
     rows.write(given)
     rows.close()
     whole = path.read_bytes()
-    for length in range(len(whole) + 1):
+    for length in [*range(0, len(whole), 3), len(whole)]:
         path.write_bytes(whole[:length])
         rows = open_rows(str(path), COLUMNS, [])
         rows.write([one for one in given if one[0] not in rows.done])
@@ -93,7 +93,13 @@ def test_overwrite_begins_anew(tmp_path):
 
 
 def test_a_file_that_holds_something_else_is_left_alone(tmp_path):
-    for name, content in (("a.csv", "name,price\nx,1\n"), ("a.jsonl", '{"name": 1}\n'), ("b.jsonl", "no json\n"), ("c.jsonl", "no line"), ("c.csv", "no")):
+    for name, content in (
+        ("a.csv", "name,price\nx,1\n"),
+        ("a.jsonl", '{"name": 1}\n'),
+        ("b.jsonl", "no json\n"),
+        ("c.jsonl", "no line"),
+        ("c.csv", "no"),
+    ):
         (tmp_path / name).write_text(content)
         with pytest.raises(ConfigError, match="name another file with -o, or replace it with --overwrite"):
             open_rows(str(tmp_path / name), COLUMNS, [])
@@ -128,7 +134,10 @@ def test_a_file_where_a_folder_is_meant(tmp_path):
 
 
 def test_to_json():
-    assert to_json({"a": float("nan"), "b": (1, Path("x")), "c": None, 3: "图"}) == '{"a": null, "b": [1, "x"], "c": null, "3": "图"}'
+    assert (
+        to_json({"a": float("nan"), "b": (1, Path("x")), "c": None, 3: "图"})
+        == '{"a": null, "b": [1, "x"], "c": null, "3": "图"}'
+    )
 
 
 def test_a_real_kill(tmp_path):
@@ -139,7 +148,7 @@ def test_a_real_kill(tmp_path):
         "rows = open_rows(sys.argv[1], ['caption'], [])\n"
         "for i in range(10**9): rows.write([(f'{i}.jpg', {'caption': 'a dog\\n' * 99}, '')])\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(tiny.ROOT / "src")}
+    env = {**os.environ, "PYTHONPATH": str(eight.ROOT / "src")}
     process = subprocess.Popen([sys.executable, "-c", code, str(path)], env=env)
     while not path.exists() or path.stat().st_size < 20_000:
         assert process.poll() is None

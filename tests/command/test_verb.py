@@ -57,7 +57,11 @@ def read(*tokens, cls=Request, pictures=False):
 
 def test_field_docs():
     docs = field_docs(Request)
-    assert docs["image"] == "The picture." and docs["question"] == "What is asked.\n\nIn words." and docs["min_tokens"] == "A number."
+    assert (
+        docs["image"] == "The picture."
+        and docs["question"] == "What is asked.\n\nIn words."
+        and docs["min_tokens"] == "A number."
+    )
 
 
 def test_picture_fields():
@@ -72,7 +76,22 @@ def test_defaults():
 
 
 def test_all():
-    values = read("a.jpg", "why?", "so", "-o", "x.csv", "--text", "1", "--text", "2", "--mode", "b", "--quick", "--no-check", "--min-tokens=4")
+    values = read(
+        "a.jpg",
+        "why?",
+        "so",
+        "-o",
+        "x.csv",
+        "--text",
+        "1",
+        "--text",
+        "2",
+        "--mode",
+        "b",
+        "--quick",
+        "--no-check",
+        "--min-tokens=4",
+    )
     assert values == {
         "image": "a.jpg", "question": "why?", "maybe": "so", "out": Path("x.csv"), "text": ("1", "2"), "mode": "b",
         "quick": True, "check": False, "min_tokens": 4,
@@ -80,7 +99,10 @@ def test_all():
 
 
 def test_several_pictures_where_they_stand_last():
-    assert read("a.jpg", "b.jpg", "--beam", "1", cls=Pictures, pictures=True) == {"image": ("a.jpg", "b.jpg"), "beam": 1}
+    assert read("a.jpg", "b.jpg", "--beam", "1", cls=Pictures, pictures=True) == {
+        "image": ("a.jpg", "b.jpg"),
+        "beam": 1,
+    }
     assert read("a.jpg", "why?", pictures=True)["image"] == "a.jpg"
 
 
@@ -88,7 +110,12 @@ def test_help(capsys):
     assert read("--help") is None
     said = capsys.readouterr().out
     assert said.startswith("Usage: tuwen verb IMAGE QUESTION [MAYBE] [OPTIONS]\n\nAsks.")
-    assert "Example:\n    tuwen verb a b" in said and "--out -o" in said and "default: 3" in said and "default: ()" not in said
+    assert (
+        "Example:\n    tuwen verb a b" in said
+        and "--out -o" in said
+        and "default: 3" in said
+        and "default: ()" not in said
+    )
 
 
 @pytest.mark.parametrize(

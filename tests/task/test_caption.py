@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 import torch
+from tests import eight
 
-from tests import tiny
 from tuwen.errors import CannotError, ConfigError, DataError
 from tuwen.task.caption import Request, Response, able, mean_logprob, method_of, run, show
 
-IMAGES = [one.fields["image"] for one in tiny.samples()]
+IMAGES = [one.fields["image"] for one in eight.samples()]
 
 
 @pytest.fixture(scope="module")
 def model():
-    return tiny.model()
+    return eight.model()
 
 
 def test_it_says_what_it_learned(model):
     """By chance one of eight would name its colour."""
     said = [response.caption for response in run(model, [Request(image=image) for image in IMAGES])]
-    assert all(colour in text for colour, text in zip(tiny.COLOURS, said, strict=True)), said
+    assert all(colour in text for colour, text in zip(eight.COLOURS, said, strict=True)), said
 
 
 def test_requests_do_not_see_each_other(model):
@@ -55,7 +55,7 @@ def test_max_tokens_cuts(model):
 def test_logprob_is_the_mean_of_what_teacher_forcing_gives(model):
     """Sum of the log-probabilities of the written tokens and the end, divided by their number."""
     response = run(model, [Request(image=image, beam=1) for image in IMAGES])[0]
-    sample = tiny.Sample("x", {"image": IMAGES[0], "text": [response.caption]})
+    sample = eight.Sample("x", {"image": IMAGES[0], "text": [response.caption]})
     decoded = model(model.batch([sample], targets=True)).routes["caption"]
     wanted = decoded.prediction.log_softmax(-1).gather(1, decoded.target[:, None]).mean().item()
     assert response.logprob == pytest.approx(wanted, abs=2e-3)
@@ -72,7 +72,9 @@ def test_mean_logprob_by_hand():
 
 def test_emit_streams_the_text(model):
     said = []
-    [last, _] = run(model, [Request(image=image, beam=1) for image in IMAGES[:2]], emit=lambda i, text: said.append((i, text)))
+    [last, _] = run(
+        model, [Request(image=image, beam=1) for image in IMAGES[:2]], emit=lambda i, text: said.append((i, text))
+    )
     mine = [text for i, text in said if i == 0]
     assert mine[-1] == last.caption and len(mine) > 1
     assert all(longer.startswith(shorter) for shorter, longer in zip(mine, mine[1:], strict=False))
@@ -95,7 +97,7 @@ def test_the_model_is_left_as_it_was(model):
 
 
 def test_the_python_form(model, tmp_path):
-    paths = tiny.write_pictures(tmp_path)
+    paths = eight.write_pictures(tmp_path)
     by_path = model.caption([str(path) for path in paths], beam=2)
     by_bytes = model.caption([path.read_bytes() for path in paths], beam=2)
     by_pixels = model.caption(IMAGES, beam=2)
@@ -134,7 +136,9 @@ def test_a_picture_that_cannot_be_read_is_named(model, tmp_path):
 
 
 def test_a_model_without_it():
-    matcher = tiny.model(captions=False, steps=1)
-    assert able(tiny.model()) and not able(matcher)
-    with pytest.raises(CannotError, match="this model was not trained to caption; it can: match. `tuwen train DATA -r coca` trains one"):
+    matcher = eight.model(captions=False, steps=1)
+    assert able(eight.model()) and not able(matcher)
+    with pytest.raises(
+        CannotError, match="this model was not trained to caption; it can: match. `tuwen train DATA -r coca` trains one"
+    ):
         matcher.caption(IMAGES[0])

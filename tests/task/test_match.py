@@ -4,18 +4,18 @@ import math
 
 import pytest
 import torch
+from tests import eight
 
-from tests import tiny
 from tuwen.errors import CannotError, ConfigError
 from tuwen.task.match import Request, Response, Score, _response, run, show
 
-IMAGES = [one.fields["image"] for one in tiny.samples()]
-TEXTS = tuple(tiny.texts(colour)[0] for colour in tiny.COLOURS)
+IMAGES = [one.fields["image"] for one in eight.samples()]
+TEXTS = tuple(eight.texts(colour)[0] for colour in eight.COLOURS)
 
 
 @pytest.fixture(scope="module")
 def model():
-    return tiny.model()
+    return eight.model()
 
 
 def test_it_finds_the_text(model):
@@ -54,7 +54,7 @@ def test_shares_sum_to_one(model):
 
 
 def test_the_python_form(model, tmp_path):
-    paths = [str(path) for path in tiny.write_pictures(tmp_path)]
+    paths = [str(path) for path in eight.write_pictures(tmp_path)]
     several = model.match(paths, list(TEXTS))
     assert [response.best for response in several] == list(TEXTS)
     assert model.match(paths[0], "one text").scores[0].share == 1
@@ -68,4 +68,4 @@ def test_no_text(model, text):
 
 def test_a_model_without_it():
     with pytest.raises(CannotError, match="this model was not trained to match; it can: caption"):
-        tiny.model(match=False, steps=1).match(IMAGES[0], ["a"])
+        eight.model(match=False, steps=1).match(IMAGES[0], ["a"])

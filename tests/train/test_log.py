@@ -40,7 +40,12 @@ def test_a_resumed_run_drops_what_came_after_its_state_and_half_a_line(tmp_path)
         file.write('{"kind": "step", "st')
     log = Log(path, None, step=2)
     log("step", step=3)
-    assert [(e["kind"], e.get("step")) for e in lines(path)] == [("estimate", None), ("step", 1), ("step", 2), ("step", 3)]
+    assert [(e["kind"], e.get("step")) for e in lines(path)] == [
+        ("estimate", None),
+        ("step", 1),
+        ("step", 2),
+        ("step", 3),
+    ]
     assert [p.name for p in tmp_path.iterdir()] == ["log.jsonl"]
 
 

@@ -5,8 +5,14 @@ import torch
 
 from tuwen.errors import ConfigError
 from tuwen.train import precision
-from tuwen.train.precision import autocast, bfloat16_pays, choose_device, choose_precision
-from tuwen.train.precision import random_states, set_random_states
+from tuwen.train.precision import (
+    autocast,
+    bfloat16_pays,
+    choose_device,
+    choose_precision,
+    random_states,
+    set_random_states,
+)
 
 CPU = torch.device("cpu")
 

@@ -119,6 +119,8 @@ def _estimate(event: Event) -> str:
 
 def _evaluation(event: Event) -> str:
     figures = headlines(event["figures"])
+    if not figures:
+        return ""  # there is no validation part
     lines = [f"step {event['step']}: {figures}{' (best so far)' if event.get('best') else ''}"]
     for sample in event["samples"]:
         reference = next(iter(sample.get("references") or ()), "")

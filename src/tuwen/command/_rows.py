@@ -80,7 +80,7 @@ class Table(_Appended):
         self.columns = [KEY, *columns]
         old, head = _read(path), b"\xef\xbb\xbf" + self._line(self.columns)
         length = _whole_records(old)
-        records = list(csv.reader(io.StringIO(old[:length].decode("utf-8-sig", "replace"), newline="")))
+        records = list(csv.reader(io.StringIO(old[:length].decode("utf-8-sig", "surrogateescape"), newline="")))
         begun = head.startswith(old)  # nothing but a part of the header, from a kill
         if records[:1] != [self.columns] and not begun:
             raise ConfigError(
@@ -110,7 +110,9 @@ class JsonLines(_Appended):
         old = _read(path)
         length, start = old.rfind(b"\n") + 1, f'{{"{KEY}": "'.encode()
         try:
-            self.done = {json.loads(line)[KEY] for line in old[:length].splitlines() if line.strip()}
+            self.done = {
+                json.loads(line)[KEY] for line in old[:length].decode("utf-8", "surrogateescape").split("\n") if line
+            }
             if not length and not (old.startswith(start) or start.startswith(old)):
                 raise ValueError("not even the beginning of a line of ours")
         except (ValueError, KeyError, TypeError):
