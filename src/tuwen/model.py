@@ -42,7 +42,9 @@ class CrossModal(nn.Module):
             widths[name] = part.widths
         for name, config in recipe.fuse.items():
             given = next(route.given for route in recipe.routes.values() if route.fuse == name)
-            part = self.fusions[name] = self._settled(f"fuse.{name}", config.build({g: widths[g] for g in given}), settle)
+            part = self.fusions[name] = self._settled(
+                f"fuse.{name}", config.build({g: widths[g] for g in given}), settle
+            )
             widths[name] = part.widths
         for name, config in recipe.decode.items():
             route = next(route for route in recipe.routes.values() if route.make == name)

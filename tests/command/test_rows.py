@@ -70,6 +70,22 @@ def test_a_kill_at_any_byte_costs_at_most_the_last_records(tmp_path, suffix):
         assert path.read_bytes() == whole, length
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_half_a_record_leaves_nothing_behind(tmp_path, suffix):
+    """What is written next is shorter than the half that the kill left."""
+    path = tmp_path / f"a.{suffix}"
+    rows = open_rows(str(path), COLUMNS, [])
+    rows.write([answer("1.jpg"), answer("2.jpg", "a long caption " * 20)])
+    rows.close()
+    path.write_bytes(path.read_bytes()[:-9])
+    rows = open_rows(str(path), COLUMNS, [])
+    assert rows.done == {"1.jpg"}
+    rows.write([answer("2.jpg", "b")])
+    rows.close()
+    assert open_rows(str(path), COLUMNS, []).done == {"1.jpg", "2.jpg"}
+    assert "long caption" not in path.read_text("utf-8")
+
+
 def test_whole_records():
     assert _whole_records(b'a,b\r\n"c\nd",e\r\n"f\n') == len(b'a,b\r\n"c\nd",e\r\n')
     assert _whole_records(b"") == _whole_records(b"a,b") == 0

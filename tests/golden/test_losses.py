@@ -32,7 +32,15 @@ def losses(recipe, folder):
             found[str(event["step"])] = {name: event[name] for name in terms if name in event}
 
     settings = (*SETTINGS[recipe], "train.metric=loss", "train.evaluations=1", f"data.cache={folder}/cache")
-    train("scenes:0:128", out=f"{folder}/{recipe}", recipe=recipe, settings=settings, steps=STEPS[-1], seed=0, report=report)
+    train(
+        "scenes:0:128",
+        out=f"{folder}/{recipe}",
+        recipe=recipe,
+        settings=settings,
+        steps=STEPS[-1],
+        seed=0,
+        report=report,
+    )
     return found
 
 

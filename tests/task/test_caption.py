@@ -1,5 +1,7 @@
 """Captions: batches, ways of writing, the Python form, what is said where it cannot be."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -77,7 +79,7 @@ def test_emit_streams_the_text(model):
     )
     mine = [text for i, text in said if i == 0]
     assert mine[-1] == last.caption and len(mine) > 1
-    assert all(longer.startswith(shorter) for shorter, longer in zip(mine, mine[1:], strict=False))
+    assert all(longer.startswith(shorter) for shorter, longer in pairwise(mine))
 
 
 def test_cancelled_ends_at_once(model):

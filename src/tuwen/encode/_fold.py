@@ -31,7 +31,11 @@ def folded(model: Any, pixels: Tensor, read: Any) -> Any:
     for module in list(fast.modules()):
         children = list(module.named_children())
         for (name, conv), (after, norm) in zip(children, children[1:], strict=False):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and conv.out_channels == norm.num_features:
+            if (
+                isinstance(conv, nn.Conv2d)
+                and isinstance(norm, nn.BatchNorm2d)
+                and conv.out_channels == norm.num_features
+            ):
                 setattr(module, name, fuse_conv_bn_eval(conv, norm))
                 setattr(module, after, nn.Identity())
                 count += 1

@@ -16,12 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tuwen.encode._hub import load_vision, rebuild, stored_config
 from tuwen.encode._fold import folded
+from tuwen.encode._hub import load_vision, rebuild, stored_config
 from tuwen.encode._image import example_pictures, normalised, squares
 from tuwen.errors import ConfigError
 from tuwen.types import Latent, Widths
-
 
 _AT_ONCE = 16
 """Pictures that a frozen model sees at once."""
