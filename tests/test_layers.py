@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tuwen.layers import AttentionPool, Block, CrossAttention, Mlp, SelfAttention, init_gpt2, masked_mean
+from tuwen.layers import AttentionPool, Block, CrossAttention, Mlp, SelfAttention, init_transformer, masked_mean
 
 B, T, D, H = 3, 5, 8, 2
 
@@ -110,14 +110,14 @@ def test_every_parameter_of_a_block_gets_a_gradient(causal):
     assert not [name for name, p in part.named_parameters() if p.grad is None or not p.grad.any()]
 
 
-def test_init_gpt2_has_small_weights_and_no_bias():
-    part = init_gpt2_of(nn.Sequential(Mlp(64), nn.Embedding(50, 64), nn.LayerNorm(64)))
-    assert part[0][0].weight.std().item() == pytest.approx(0.02, rel=0.05)
+def test_init_transformer_has_small_weights_and_no_bias():
+    part = init_transformer_of(nn.Sequential(Mlp(64), nn.Embedding(50, 64), nn.LayerNorm(64)))
+    assert part[0][0].weight.std().item() == pytest.approx(0.7 / 64**0.5, rel=0.05)
     assert part[1].weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert not part[0][0].bias.any()
     assert (part[2].weight == 1).all()
 
 
-def init_gpt2_of(module):
-    init_gpt2(module)
+def init_transformer_of(module):
+    init_transformer(module)
     return module

@@ -140,13 +140,19 @@ class AttentionPool(nn.Module):
         return self.attention(query, self.attention.memory(tokens_PTD), mask_PT)[:, 0]
 
 
-def init_gpt2(module: nn.Module, std: float = 0.02) -> None:
-    """Normal weights of standard deviation `std`, zero biases (Radford et al. 2019)."""
+def init_transformer(module: nn.Module, std: float = 0.02) -> None:
+    """Embeddings of standard deviation `std`, linear layers of 0.7 / sqrt(inputs), zero biases.
+
+    GPT-2's 0.02 everywhere (Radford et al. 2019) is this rule at width 1,225; in layers of a few hundred it makes the
+    pictures matter several times later.
+    """
     for part in module.modules():
-        if isinstance(part, nn.Linear | nn.Embedding):
+        if isinstance(part, nn.Embedding):
             nn.init.normal_(part.weight, std=std)
-        if isinstance(part, nn.Linear) and part.bias is not None:
-            nn.init.zeros_(part.bias)
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=0.7 * part.in_features**-0.5)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 def masked_mean(tokens_PTD: Tensor, mask_PT: Tensor | None = None) -> Tensor:

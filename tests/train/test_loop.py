@@ -251,7 +251,9 @@ def test_a_time_limit_becomes_a_number_of_steps_that_is_stored(tmp_path):
 
 
 def test_a_time_limit_with_steps_ends_at_the_first_of_both(tmp_path):
-    assert of(learn(tmp_path, time_limit_s=1000, steps=24), "done")[0]["step"] == 24
+    events = learn(tmp_path, time_limit_s=1000, steps=24, settings=("train.evaluations=12",))
+    assert of(events, "done")[0]["step"] == 24
+    assert [event["step"] for event in of(events, "evaluation")] == [*range(2, 25, 2)]  # the plan's look counts as one
 
 
 def test_a_time_limit_that_is_too_short_is_said(tmp_path):

@@ -33,7 +33,7 @@ class Data:
     workers: int = 2
     """Threads or processes that decode pictures; 0: none beside the main one."""
     cache: str = ""
-    """Folder of the feature cache; empty: beside the model."""
+    """Folder of the feature cache; empty: TUWEN_CACHE, else ~/.cache/tuwen."""
 
     def __post_init__(self) -> None:
         if self.on_error not in ("raise", "skip"):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
-from tuwen.layers import Block, CrossAttention, Packing, init_gpt2
+from tuwen.layers import Block, CrossAttention, Packing, init_transformer
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
 
@@ -65,7 +65,7 @@ class TextTransformer(TextDecoder):
         self.blocks = nn.ModuleList(_Block(c, self.memory_width) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.width)
         self.dropout = nn.Dropout(c.dropout)
-        init_gpt2(self)
+        init_transformer(self)
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:
         if target.mask is None or latent.tokens is None:

@@ -51,3 +51,21 @@ def example_pictures(batch: int, side: int) -> list[np.ndarray]:
     """Pictures of noise that are no squares, the same ones each time."""
     random = np.random.default_rng(0)
     return [random.integers(0, 256, (side + i % 3, side, 3), dtype=np.uint8) for i in range(batch)]
+
+
+def places(rows: int, columns: int, width: int) -> Tensor:
+    """(rows * columns, D) sines and cosines of row and column: where each cell of a grid lies, to begin learning from.
+
+    Args:
+        width: D; a fourth each for the sine and cosine of the row and of the column, zeros for what is left over.
+    Source:
+        Vaswani et al. 2017, arXiv:1706.03762, section 3.5, for two axes; wavelengths from half a cell's step on to twice the grid.
+    """
+    quarter = width // 4
+    longest = 2.0 * max(rows, columns)
+    wave_Q = longest ** torch.linspace(1, 0.3, max(1, quarter))[:quarter]
+    angle_RQ, angle_CQ = (2 * torch.pi * torch.arange(n)[:, None] / wave_Q for n in (rows, columns))
+    row = torch.cat([angle_RQ.sin(), angle_RQ.cos()], 1)[:, None].expand(-1, columns, -1)
+    column = torch.cat([angle_CQ.sin(), angle_CQ.cos()], 1)[None].expand(rows, -1, -1)
+    found = torch.cat([row, column], 2).reshape(rows * columns, 4 * quarter)
+    return torch.nn.functional.pad(found, (0, width - 4 * quarter))

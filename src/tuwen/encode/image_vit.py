@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from tuwen.encode._image import Fit, example_pictures, normalised, squares
+from tuwen.encode._image import Fit, example_pictures, normalised, places, squares
 from tuwen.errors import ConfigError
-from tuwen.layers import Block, init_gpt2
+from tuwen.layers import Block, init_transformer
 from tuwen.types import Latent, Widths
 
 
@@ -78,8 +77,8 @@ class ImageVit(nn.Module):
             Block(config.width, config.heads, dropout=config.dropout) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(config.width)
-        init_gpt2(self)
-        self.position = nn.Parameter(torch.randn(side * side, config.width) * 0.02)
+        init_transformer(self)
+        self.position = nn.Parameter(places(side, side, config.width))
 
     def prepare(self, values: Sequence[Any]) -> tuple[Tensor, None]:
         """Raw pictures -> (P, 3, size, size) uint8."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.errors import ConfigError, ShapeError
-from tuwen.layers import Block, Packing, init_gpt2, masked_mean
+from tuwen.layers import Block, Packing, init_transformer, masked_mean
 from tuwen.text_part import TextPart
 from tuwen.tokenizer import Kind
 from tuwen.types import Latent, Widths
@@ -79,7 +79,7 @@ class TextTransformer(TextPart):
         self.blocks = nn.ModuleList(Block(c.width, c.heads, dropout=c.dropout) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.width)
         self.dropout = nn.Dropout(c.dropout)
-        init_gpt2(self)
+        init_transformer(self)
 
     def prepare(self, values: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Texts -> (P, T) token numbers from begin to end, and their (P, T) mask of real ones."""

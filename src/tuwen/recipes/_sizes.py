@@ -21,6 +21,10 @@ class Sizes:
     """Upper bound of the vocabulary."""
     max_tokens: int
     """Longest caption, in tokens."""
+    dropout: float
+    """Share that the transformers drop in training."""
+    lr: float
+    """Peak learning rate."""
     epochs: float
     """Passes over the data where no time limit is given."""
 
@@ -33,9 +37,11 @@ class Sizes:
         captions, small = max(facts.num_captions, facts.num_train), facts.picture_side <= 96
         return cls(
             side=64 if small else 128,
-            width=128 if captions < 1_000 else 192 if small else 256 if captions < 200_000 else 384,
+            width=128 if small or captions < 1_000 else 256 if captions < 200_000 else 384,
             layers=2 if small or captions < 1_000 else 3,
             vocabulary=1_000 if captions < 2_000 else 3_000 if captions < 100_000 else 8_000,
             max_tokens=int(min(128, max(32, 4 * facts.words_per_caption))),
+            dropout=0.0 if small else 0.1,
+            lr=2e-3 if small else 1e-3,
             epochs=min(400.0, max(4.0, 100_000 / max(1, facts.num_train))),
         )

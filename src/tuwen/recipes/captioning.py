@@ -26,7 +26,7 @@ def cnn_transformer(facts: Facts) -> Recipe:
                 width=size.width,
                 heads=size.heads,
                 layers=size.layers,
-                dropout=0.1,
+                dropout=size.dropout,
                 vocabulary=size.vocabulary,
                 max_tokens=size.max_tokens,
             )
@@ -34,7 +34,7 @@ def cnn_transformer(facts: Facts) -> Recipe:
         objective={"caption": caption.Config(smoothing=0.1)},
         routes={"caption": Route(given=("image",), make="text")},
         data=Data(captions="all"),
-        train=Train(epochs=size.epochs, batch=32, lr=1e-3, ema=0.999, metric="cider"),
+        train=Train(epochs=size.epochs, batch=32, lr=size.lr, ema=0.999, metric="cider"),
     )
 
 

@@ -17,7 +17,12 @@ def coca(facts: Facts) -> Recipe:
     """Captions and matching together: one picture encoder for a text decoder and a shared space. The default."""
     base, size = cnn_transformer(facts), Sizes.of(facts)
     text = text_transformer.Config(
-        width=size.width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
+        width=size.width,
+        heads=size.heads,
+        layers=size.layers - 1,
+        dropout=size.dropout,
+        vocabulary=size.vocabulary,
+        max_tokens=size.max_tokens,
     )
     return replace(
         base,

@@ -318,6 +318,9 @@ class Run:
     def _say_cost(self) -> None:
         """Times one step without learning from it, then says what the run will cost."""
         random = random_states(self.machine.device)
+        before = {
+            name: buffer.clone() for name, buffer in self.model.named_buffers()
+        }  # batch norms count what they see
         batch = self.source.batch(self.plan.items(0))
         for _ in range(2):  # the first also builds kernels
             began = time.monotonic()
@@ -326,6 +329,7 @@ class Run:
             self.optimiser.zero_grad()
             step_s = time.monotonic() - began
         set_random_states(random)
+        self.model.load_state_dict(before, strict=False)
         steps = self.steps if not self.recipe.train.time_limit_s else int(self.recipe.train.time_limit_s / step_s)
         cost = estimate(
             self.model, self.caches, len(self.source.samples) + len(self.held_out.samples), step_s, steps, self.out

@@ -50,8 +50,19 @@ def set_lr(optimiser: torch.optim.Optimizer, step: int, steps: int, train: Train
     return optimiser.param_groups[0]["lr"]
 
 
+def moving(model: nn.Module) -> dict[str, Tensor]:
+    """What training changes: trainable weights, and the running statistics of batch norms that are not frozen."""
+    frozen = tuple(f"{name}." for name, part in model.named_modules() if name and getattr(part, "frozen", False))
+    statistics = {
+        name: buffer
+        for name, buffer in model.named_buffers()
+        if buffer.is_floating_point() and not (frozen and name.startswith(frozen))
+    }
+    return {**trainable(model), **statistics}
+
+
 class Average:
-    """Running average of the trainable weights (EMA), with a short memory at first.
+    """Running average of all that training changes (EMA), with a short memory at first.
 
     Source:
         Polyak and Juditsky 1992; the warm-up min(decay, (1 + t) / (10 + t)) as TensorFlow's.
@@ -59,26 +70,26 @@ class Average:
 
     def __init__(self, model: nn.Module, decay: float):
         self.decay = decay
-        self.weights = {name: p.detach().clone() for name, p in trainable(model).items()} if decay else {}
+        self.weights = {name: tensor.detach().clone() for name, tensor in moving(model).items()} if decay else {}
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         if self.decay:
             decay = min(self.decay, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(self.weights.values()), list(trainable(model).values()), 1 - decay)
+            torch._foreach_lerp_(list(self.weights.values()), list(moving(model).values()), 1 - decay)
 
     @contextlib.contextmanager
     def applied(self, model: nn.Module) -> Iterator[None]:
         """The model with the averaged weights, for as long as the context lasts."""
-        own = trainable(model) if self.decay else {}
-        kept = {name: p.data for name, p in own.items()}
-        for name, p in own.items():
-            p.data = self.weights[name]
+        own = moving(model) if self.decay else {}
+        kept = {name: tensor.data for name, tensor in own.items()}
+        for name, tensor in own.items():
+            tensor.data = self.weights[name]
         try:
             yield
         finally:
-            for name, p in own.items():
-                p.data = kept[name]
+            for name, tensor in own.items():
+                tensor.data = kept[name]
 
 
 def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
