@@ -60,9 +60,9 @@ quality: $(READY)  ## the headline numbers on real data (TUWEN_DATA), in 10 to 1
 	$(BIN)/python -m pytest -q -s -m real tests/quality
 
 demo: $(READY)  ## trains on a small drawn world, captions its pictures and measures it, in about 7 minutes
-	@mkdir -p $(DEMO)
+	@rm -rf $(DEMO) && mkdir -p $(DEMO)
 	$(BIN)/tuwen train scenes -o $(DEMO)/model --time-limit 5m
-	$(BIN)/tuwen data scenes -o $(DEMO)/scenes --num 200
+	$(BIN)/tuwen data scenes:1 -o $(DEMO)/scenes --num 200
 	$(BIN)/tuwen caption $(DEMO)/model $(DEMO)/scenes/images -o $(DEMO)/captions.csv
 	$(BIN)/tuwen evaluate $(DEMO)/model scenes -o $(DEMO)/report.json
 	@echo

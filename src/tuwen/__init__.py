@@ -1,4 +1,4 @@
-"""tuwen learns a shared space from a user's own pictures and words, and captions, matches and searches with it.
+"""tuwen learns a shared space from a user's own pictures and words, and captions and matches with it.
 
 import tuwen
 

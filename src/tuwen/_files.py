@@ -16,6 +16,8 @@ STALE_S = 3600.0
 """Seconds after which a temporary file is taken for one that a killed process left behind."""
 
 _number = count()
+_UMASK = os.umask(0)
+os.umask(_UMASK)
 
 
 @contextmanager
@@ -40,6 +42,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         with cannot_write(path):
             yield temporary
+            os.chmod(temporary, 0o666 & ~_UMASK)  # some writers make files that only their owner can read
             sync(temporary)
             os.replace(temporary, path)
             sync_folder(path.parent)

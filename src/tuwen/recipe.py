@@ -34,7 +34,7 @@ class Train:
     batch: int = 64
     """Rows (pictures with their captions) of one optimiser step."""
     accumulate: int = 1
-    """Parts that a batch is cut into, to save memory; the gradient is that of the whole."""
+    """Parts that a batch is cut into, to save memory; a contrastive objective then has the negatives of its part only."""
     lr: float = 1e-3
     """Peak learning rate of AdamW."""
     lr_pretrained: float = 1e-5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -30,7 +31,7 @@ def folded(model: Any, pixels: Tensor, read: Any) -> Any:
     count = 0
     for module in list(fast.modules()):
         children = list(module.named_children())
-        for (name, conv), (after, norm) in zip(children, children[1:], strict=False):
+        for (name, conv), (after, norm) in pairwise(children):
             if (
                 isinstance(conv, nn.Conv2d)
                 and isinstance(norm, nn.BatchNorm2d)

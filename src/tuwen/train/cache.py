@@ -7,7 +7,6 @@ appended, data before index, so a kill loses at most the last batch. A changed p
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,11 @@ from tuwen.data._split import content_hash
 from tuwen.errors import DataError
 from tuwen.recipe import dump_part
 from tuwen.types import Located, Sample
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock: there, two runs should not build one cache at once
+    fcntl = None  # type: ignore[assignment]
 
 _HASH = 32
 """Characters of a content hash."""
@@ -81,7 +85,8 @@ class Cache:
     def writing(self) -> Iterator[Callable[[Sequence[str], np.ndarray], None]]:
         """Gives `append(hashes, rows)`; one process writes at a time, others wait and then find its rows."""
         with open(self.index_path.with_suffix(".lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
             self.refresh()
             self._map = None
             with open(self.data_path, "ab") as data, open(self.index_path, "ab") as index:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +10,19 @@ from typing import Any
 
 from tuwen._files import write_atomic
 
+try:
+    import resource
+except ImportError:  # Windows keeps no such count
+    resource = None  # type: ignore[assignment]
+
 Report = Callable[[dict[str, Any]], None]
 """Takes the events of a run: kind is estimate, cache, step, evaluation, warning, saved or done."""
 
 
 def peak_memory_mb() -> float:
-    """Largest memory that this process has held, in MB."""
+    """Largest memory that this process has held, in MB; 0 where the system does not say."""
+    if resource is None:
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 

@@ -43,6 +43,8 @@ from tuwen.types import Batch, Sample, Terms
 
 _FIRST = 20
 """Steps after which a time limit is turned into a number of steps."""
+_LOOKING = 0.1
+"""Share of a time limit that may go into looking at the validation part; three looks are taken whatever they cost."""
 _SAMPLES = 3
 """Captions shown at each evaluation."""
 _LESS_IS_BETTER = ("loss", "nats_per_token", "commonest_share", "i2t_median_rank", "t2i_median_rank")
@@ -180,14 +182,15 @@ class Run:
         self.optimiser = make_optimiser(self.model, train)
         self.average = Average(self.model, train.ema)
         self.step, self.saved, self.planned, self.spent_s = 0, -1, False, 0.0
-        self._set_steps(train.steps or max(1, math.ceil(train.epochs * self.plan.steps_per_epoch)))
+        steps = train.steps or max(1, math.ceil(train.epochs * self.plan.steps_per_epoch))
+        self._set_steps(steps, train.evaluations)
         self.best, self.best_step, self.since_best = math.nan, 0, 0
         self.figures: dict[str, float] = {}
         self.took_s: list[float] = []
 
-    def _set_steps(self, steps: int) -> None:
-        self.steps = steps
-        self.evaluate_every = max(1, math.ceil(steps / max(1, self.recipe.train.evaluations)))
+    def _set_steps(self, steps: int, evaluations: int) -> None:
+        self.steps, self.evaluations = steps, max(1, evaluations)
+        self.evaluate_every = max(1, math.ceil(steps / self.evaluations))
 
     # -- one step --------------------------------------------------------------------------------------------------
 
@@ -200,6 +203,10 @@ class Run:
             torch.nn.utils.clip_grad_norm_(self.weights, train.clip, foreach=True)
         self.optimiser.step()
         self.optimiser.zero_grad()
+        if not math.isfinite(loss := float(terms["loss"])):
+            raise ConfigError(
+                f"the loss is {loss} at step {self.step + 1}; try a smaller learning rate: --set train.lr={train.lr / 3:g}"
+            )
         self.average.update(self.model, self.step)
         self.step += 1
         self.took_s.append(time.monotonic() - began)
@@ -229,10 +236,6 @@ class Run:
 
     def log_step(self, terms: Mapping[str, torch.Tensor], lr: float) -> None:
         values: dict[str, Any] = {name: round(float(value), 6) for name, value in terms.items()}
-        if not math.isfinite(values["loss"]):
-            raise ConfigError(
-                f"the loss is {values['loss']} at step {self.step}; try a smaller learning rate: --set train.lr={self.recipe.train.lr / 3:g}"
-            )
         recent = self.took_s[-50:]
         rows_per_s = self.plan.batch * len(recent) / max(1e-9, sum(recent))
         left_s = (self.steps - self.step) * sum(recent) / len(recent)
@@ -304,10 +307,11 @@ class Run:
         self.evaluate()
         evaluate_s = time.monotonic() - began
         step_s = median(self.took_s[5:] or self.took_s)  # the first are slow; a resumed run may have few
-        left_s = train.time_limit_s - sum(self.took_s) - evaluate_s * (train.evaluations + 1)
+        looks = max(3, min(train.evaluations, int(_LOOKING * train.time_limit_s / max(1e-6, evaluate_s))))
+        left_s = train.time_limit_s - sum(self.took_s) - evaluate_s * (looks + 1)
         self.planned = True
         fit = max(_FIRST + 1, _FIRST + int(left_s / step_s * 0.97))
-        self._set_steps(min(fit, train.steps) if train.steps else fit)
+        self._set_steps(min(fit, train.steps) if train.steps else fit, looks)
         if left_s < 0:
             self.log(
                 "warning",
@@ -349,7 +353,7 @@ class Run:
         tensors |= optimiser_tensors(self.model, self.optimiser)
         tensors |= random_states(self.machine.device)
         plain = {
-            "steps": self.steps, "planned": self.planned, "best": None if math.isnan(self.best) else self.best,
+            "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned, "best": None if math.isnan(self.best) else self.best,
             "best_step": self.best_step, "since_best": self.since_best, "figures": self.figures,
             "spent_s": self.spent_s + time.monotonic() - self.began,
         }  # fmt: skip
@@ -365,7 +369,7 @@ class Run:
             value.copy_(tensors[f"average.{name}"])
         restore_optimiser(self.model, self.optimiser, tensors)
         set_random_states(tensors)
-        self._set_steps(plain["steps"])
+        self._set_steps(plain["steps"], plain["evaluations"])
         self.step, self.saved, self.planned = state.step, state.step, plain["planned"]
         self.best = math.nan if plain["best"] is None else plain["best"]
         self.best_step, self.since_best = plain["best_step"], plain["since_best"]
