@@ -28,8 +28,8 @@ class Data:
     """Width times height above which a picture is refused from its header; 1 or more."""
     max_words: int = 1000
     """Words above which a caption is taken for a mistake; 1 or more."""
-    captions: Literal["one", "all"] = "one"
-    """How many captions of a picture a training step sees: one drawn at random, or all."""
+    captions: Literal["one", "all", "detailed"] = "one"
+    """How many captions of a picture a training step sees: one, another each epoch; all; or the longest beside that one."""
     workers: int = 2
     """Threads or processes that decode pictures; 0: none beside the main one."""
     cache: str = ""
@@ -38,8 +38,8 @@ class Data:
     def __post_init__(self) -> None:
         if self.on_error not in ("raise", "skip"):
             raise ConfigError(f"data.on_error is {self.on_error!r}; it can be 'raise' or 'skip'.")
-        if self.captions not in ("one", "all"):
-            raise ConfigError(f"data.captions is {self.captions!r}; it can be 'one' or 'all'.")
+        if self.captions not in ("one", "all", "detailed"):
+            raise ConfigError(f"data.captions is {self.captions!r}; it can be 'one', 'all' or 'detailed'.")
         if min(self.val, self.test) < 0 or self.val + self.test >= 1:
             raise ConfigError(
                 f"data.val={self.val} and data.test={self.test} leave nothing to train on; "

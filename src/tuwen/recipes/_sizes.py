@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tuwen.types import Facts
 
@@ -25,6 +26,8 @@ class Sizes:
     """Share that the transformers drop in training."""
     lr: float
     """Peak learning rate."""
+    captions: Literal["all", "detailed"]
+    """Captions of a picture that a step sees."""
     epochs: float
     """Passes over the data where no time limit is given."""
 
@@ -42,6 +45,7 @@ class Sizes:
             vocabulary=1_000 if captions < 2_000 else 3_000 if captions < 100_000 else 8_000,
             max_tokens=int(min(128, max(32, 4 * facts.words_per_caption))),
             dropout=0.0 if small else 0.1,
-            lr=2e-3 if small else 1e-3,
+            lr=1.5e-3 if small else 1e-3,
+            captions="detailed" if small else "all",
             epochs=min(400.0, max(4.0, 100_000 / max(1, facts.num_train))),
         )

@@ -49,7 +49,11 @@ class Source:
         sample = self.samples[row]
         if caption < 0:
             return sample
-        return replace(sample, fields={**sample.fields, "text": [sample.fields["text"][caption]]})
+        texts = sample.fields["text"]
+        chosen = [texts[caption]]
+        if self.options.captions == "detailed" and (longest := max(texts, key=len)) != chosen[0]:
+            chosen.insert(0, longest)
+        return replace(sample, fields={**sample.fields, "text": chosen})
 
     def in_order(self, rows: int, limit: int = 0) -> Iterator[Batch]:
         """All rows (or the first `limit`) with all their captions, `rows` at a time."""

@@ -20,11 +20,12 @@ class Plan:
     Args:
         lengths: for each row the length of each of its captions, in any unit.
         batch: rows of a batch; fewer where the data has fewer.
-        captions: one: a different caption of a row each epoch, in turn; all: every caption each epoch.
+        captions: one: a different caption of a row each epoch, in turn; all: every caption each epoch; detailed: the
+            longest each epoch, and one in turn.
         seed: of the order.
     """
 
-    def __init__(self, lengths: Sequence[Sequence[int]], *, batch: int, captions: Literal["one", "all"], seed: int):
+    def __init__(self, lengths: Sequence[Sequence[int]], *, batch: int, captions: Literal["one", "all", "detailed"], seed: int):
         self.lengths, self.captions, self.seed = lengths, captions, seed
         self.batch = min(batch, len(lengths))
         self.steps_per_epoch = len(lengths) // self.batch if lengths else 0
@@ -56,4 +57,4 @@ class Plan:
 
     def _length(self, item: Item) -> int:
         row, caption = item
-        return max(self.lengths[row], default=0) if caption < 0 else self.lengths[row][caption]
+        return self.lengths[row][caption] if self.captions == "one" and caption >= 0 else max(self.lengths[row], default=0)
