@@ -9,7 +9,7 @@ def test_the_default_gives_an_8_by_8_grid():
     part = Config().build()
     latent = part(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     assert latent.grid == (8, 8)
-    assert latent.tokens.shape == (2, 64, 256)
+    assert latent.tokens.shape == (2, 64, 128)
 
 
 def test_a_spot_moves_the_token_of_its_place_most():
