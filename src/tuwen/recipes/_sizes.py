@@ -16,6 +16,8 @@ class Sizes:
     """Side of the pictures that an encoder trained from scratch sees, in pixels."""
     width: int
     """Width of tokens and layers; a multiple of 64."""
+    heads: int
+    """Attention heads; small ones, since a picture holds several things to look at."""
     layers: int
     """Blocks of the text decoder."""
     vocabulary: int
@@ -31,21 +33,18 @@ class Sizes:
     epochs: float
     """Passes over the data where no time limit is given."""
 
-    @property
-    def heads(self) -> int:
-        return self.width // 64
-
     @classmethod
     def of(cls, facts: Facts) -> Sizes:
         captions, small = max(facts.num_captions, facts.num_train), facts.picture_side <= 96
         return cls(
             side=64 if small else 128,
             width=128 if small or captions < 1_000 else 256 if captions < 200_000 else 384,
+            heads=8 if small or captions < 200_000 else 6,
             layers=2 if small or captions < 1_000 else 3,
             vocabulary=1_000 if captions < 2_000 else 3_000 if captions < 100_000 else 8_000,
             max_tokens=int(min(128, max(32, 4 * facts.words_per_caption))),
             dropout=0.0 if small else 0.1,
-            lr=1.5e-3 if small else 1e-3,
+            lr=1.2e-3 if small else 1e-3,
             captions="detailed" if small else "all",
             epochs=min(400.0, max(4.0, 100_000 / max(1, facts.num_train))),
         )

@@ -25,7 +25,9 @@ class Plan:
         seed: of the order.
     """
 
-    def __init__(self, lengths: Sequence[Sequence[int]], *, batch: int, captions: Literal["one", "all", "detailed"], seed: int):
+    def __init__(
+        self, lengths: Sequence[Sequence[int]], *, batch: int, captions: Literal["one", "all", "detailed"], seed: int
+    ):
         self.lengths, self.captions, self.seed = lengths, captions, seed
         self.batch = min(batch, len(lengths))
         self.steps_per_epoch = len(lengths) // self.batch if lengths else 0
@@ -57,4 +59,6 @@ class Plan:
 
     def _length(self, item: Item) -> int:
         row, caption = item
-        return self.lengths[row][caption] if self.captions == "one" and caption >= 0 else max(self.lengths[row], default=0)
+        return (
+            self.lengths[row][caption] if self.captions == "one" and caption >= 0 else max(self.lengths[row], default=0)
+        )
