@@ -39,7 +39,7 @@ class Sizes:
         return cls(
             side=64 if small else 128,
             width=128 if small or captions < 1_000 else 256 if captions < 200_000 else 384,
-            heads=8 if small or captions < 200_000 else 6,
+            heads=8 if small else 4 if captions < 200_000 else 6,
             layers=2 if small or captions < 1_000 else 3,
             vocabulary=1_000 if captions < 2_000 else 3_000 if captions < 100_000 else 8_000,
             max_tokens=int(min(128, max(32, 4 * facts.words_per_caption))),
