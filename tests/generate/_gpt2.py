@@ -19,6 +19,9 @@ def decoder():
     torch.manual_seed(0)
     made = Config(width=WIDTH, layers=2, heads=4, dropout=0.0, max_tokens=24).build(Widths(WIDTH, WIDTH))
     made.settle(VOCABULARY)
+    for part in made.modules():
+        if isinstance(part, torch.nn.Linear):
+            torch.nn.init.normal_(part.weight, std=0.02)  # taught from here, it is varied enough
     optimiser = torch.optim.AdamW(made.parameters(), lr=1e-2)
     for step in range(60):
         latent, codes = pictures(64, seed=step + 1)
