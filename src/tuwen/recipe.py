@@ -52,7 +52,7 @@ class Train:
     ema: float = 0.0
     """Decay of the running average of the weights that is evaluated and kept; 0: none."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where a self-test of 50 ms finds it faster."""
+    """auto: bfloat16 where a self-test finds it faster."""
     device: str = "auto"
     """cpu, cuda, mps, or auto: the first that is there of cuda, mps, cpu."""
     threads: int = 0

@@ -65,6 +65,13 @@ def test_one_caption_is_the_one_of_its_number(source):
     assert source.samples[3].fields["text"] == ["d", "ee", "fff"]  # not changed
 
 
+def test_detailed_takes_the_longest_beside_the_one_of_its_number(source):
+    source.options = Data(captions="detailed")
+    batch = source.batch([(0, 0), (3, 2), (3, 0), (1, 0)])
+    assert texts(batch.targets["text"]) == ["bb", "a", "fff", "fff", "d", "ccc"]
+    assert batch.targets["text"].owner_P.tolist() == [0, 0, 1, 2, 2, 3]
+
+
 def test_what_is_missing_is_marked(source):
     batch = source.batch([(0, 0), (1, 0), (2, -1)])
     assert batch.present["image"].tolist() == [True, False, True]

@@ -87,3 +87,10 @@ def test_fewer_rows_than_a_batch_are_one_batch():
     made = plan(equal(3), batch=8)
     assert (made.batch, made.steps_per_epoch) == (3, 1)
     assert all(sorted(row for row, _ in made.items(step)) == [0, 1, 2] for step in range(5))
+
+
+def test_detailed_goes_through_the_captions_and_buckets_by_the_longest():
+    lengths = [[5, 40, 9]] * 8 + [[6, 7, 8]] * 8
+    made = plan(lengths, captions="detailed")
+    assert {caption for step in range(6) for _, caption in made.items(step)} == {0, 1, 2}
+    assert {len({row < 8 for row, _ in made.items(step)}) for step in range(2)} == {1}

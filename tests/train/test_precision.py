@@ -34,7 +34,7 @@ def test_auto_takes_the_accelerator_that_is_there(monkeypatch):
     assert choose_device("auto").type == "cuda"
 
 
-@pytest.mark.parametrize(("rate", "pays"), [(1.0, False), (1.1, False), (1.3, True), (0.01, False)])
+@pytest.mark.parametrize(("rate", "pays"), [(1.0, False), (1.1, False), (1.4, False), (1.7, True), (0.01, False)])
 def test_bfloat16_is_taken_where_it_is_a_good_deal_faster(monkeypatch, rate, pays):
     monkeypatch.setattr(precision, "_rate", lambda kind: 100 * rate if kind == torch.bfloat16 else 100.0)
     bfloat16_pays.cache_clear()
@@ -51,7 +51,7 @@ def test_what_the_user_wants_is_not_tested(monkeypatch):
 
 
 def test_the_self_test_counts_products():
-    assert precision._rate(torch.float32, side=16, limit_s=0.002) > 1
+    assert precision._rate(torch.float32, limit_s=0.002) > 1
 
 
 def test_the_context_computes_in_the_precision():
