@@ -59,7 +59,7 @@ test-gpu: $(READY)  ## the tests that need a CUDA device
 quality: $(READY)  ## the headline numbers on real data (TUWEN_DATA), in 10 to 15 minutes
 	$(BIN)/python -m pytest -q -s -m real tests/quality
 
-demo: $(READY)  ## trains on a small drawn world, captions its pictures and measures it, in about 7 minutes
+demo: $(READY)  ## trains on a small drawn world, captions its pictures and measures it, in about 6 minutes after the installation
 	@rm -rf $(DEMO) && mkdir -p $(DEMO)
 	$(BIN)/tuwen train scenes -o $(DEMO)/model --time-limit 5m
 	$(BIN)/tuwen data scenes:1 -o $(DEMO)/scenes --num 200
