@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from types import FrameType
 from typing import Any
 
 import torch
@@ -25,6 +22,7 @@ from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
 from tuwen.train.checkpoint import State, newest_state, save_state
 from tuwen.train.feed import Ahead, Source, cut
+from tuwen.train.interrupt import interruptible
 from tuwen.train.log import Log, Report, peak_memory_mb
 from tuwen.train.optimiser import Average, make_optimiser, optimiser_tensors, restore_optimiser, set_lr, trainable
 from tuwen.train.plan import Plan
@@ -84,7 +82,7 @@ def train(
     settings += [f"train.time_limit_s={time_limit_s}"] if time_limit_s else []
     settings += [f"train.seed={seed}"] if seed is not None else []
     run = Run(data, Path(out), recipe, settings, resume, report)
-    with _interruptible() as stopped:
+    with interruptible() as stopped:
         _loop(run, stopped)
     run.finish()
     return run.out
@@ -402,24 +400,3 @@ def weighted(terms: Terms, weight: Mapping[str, float]) -> torch.Tensor:
             "no objective found anything to learn from in a batch: its rows lack the fields that the recipe's routes need"
         )
     return torch.stack([value * weight.get(name, 1.0) for name, value in terms.values.items()]).sum()
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[list[bool]]:
-    """A list that Ctrl-C makes non-empty; the loop looks at it between steps. A second Ctrl-C stops at once."""
-    stopped: list[bool] = []
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        if stopped:
-            raise KeyboardInterrupt
-        stopped.append(True)
-
-    try:
-        before = signal.signal(signal.SIGINT, stop)
-    except ValueError:  # not the main thread: nothing to catch
-        yield stopped
-        return
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
