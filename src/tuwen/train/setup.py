@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from tuwen.train.log import Log, peak_memory_mb
 from tuwen.train.precision import autocast, choose_device, choose_precision
 from tuwen.types import Sample
 
+_AT_ONCE = 16
+"""Pictures that one core encodes at once."""
 _log = logging.getLogger("tuwen")
 
 
@@ -101,14 +104,20 @@ def make_caches(
 ) -> dict[str, Cached]:
     """Caches of every picture field: features where the encoder is frozen, decoded pixels otherwise."""
     caches: dict[str, Cached] = {}
+    # on a CPU, a few pictures for each core are faster than each picture on all cores (66 against 49 a second on two)
+    cores = torch.get_num_threads() if machine.device.type == "cpu" else 1
+    pool = ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
     for field, part in model.encoders.items():
         if getattr(part, "modality", "") != "image":
             continue
         cached = Cached(field, part, model.recipe.data)
 
-        def run(data: torch.Tensor, part: Any = part) -> torch.Tensor:
+        def features(data: torch.Tensor, part: Any = part) -> torch.Tensor:
             with torch.inference_mode(), machine.autocast():
                 return part.features(data.to(machine.device), None)
+
+        def run(data: torch.Tensor, features: Callable[[torch.Tensor], torch.Tensor] = features) -> torch.Tensor:
+            return torch.cat(list(pool.map(features, data.split(_AT_ONCE))))
 
         start = time.perf_counter()
 
@@ -118,6 +127,7 @@ def make_caches(
 
         cached.build(samples, run, skip=broken, progress=progress)
         caches[field] = cached
+    pool.shutdown()
     return caches
 
 
