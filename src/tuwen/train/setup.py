@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -215,4 +215,4 @@ def prepare_data(
 
 
 def without_broken(samples: list[Sample], broken: dict[str, str]) -> list[Sample]:
-    return [replace(s) for s in samples if s.key not in broken] if broken else samples
+    return [s for s in samples if s.key not in broken] if broken else samples
