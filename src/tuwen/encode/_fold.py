@@ -1,4 +1,4 @@
-"""A frozen convolutional network with its batch norms folded into the convolutions before them."""
+"""A frozen convolutional network made faster: batch norms folded into convolutions, activations in place."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _TOLERANCE = 1e-3
 def folded(model: Any, pixels: Tensor, read: Any) -> Any:
     """A copy that computes the same faster, or the model itself where it has nothing to fold.
 
-    A batch norm is folded where it follows a convolution among the children of a module; that this is also the order
-    in which they run is checked on `pixels`.
+    A batch norm is folded where it follows a convolution among the children of a module, and activations overwrite what
+    they read: half of the memory that moves, which is what such a network waits for. That the order of the children is
+    also the order in which they run, and that nobody else reads what is overwritten, is checked on `pixels`.
 
     Args:
         model: in evaluation mode.
@@ -44,6 +45,12 @@ def folded(model: Any, pixels: Tensor, read: Any) -> Any:
         return model
     fast = fast.requires_grad_(False).to(memory_format=torch.channels_last)
     with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):
-        there, here = read(model, pixels), read(fast, pixels)
-    alike = (there - here).abs().max() <= _TOLERANCE * there.abs().max().clamp(min=1.0)
-    return fast if bool(alike) else model
+        there = read(model, pixels)
+        for in_place in (True, False):
+            for module in fast.modules():
+                if isinstance(getattr(module, "inplace", None), bool):
+                    module.inplace = in_place
+            here = read(fast, pixels)
+            if bool((there - here).abs().max() <= _TOLERANCE * there.abs().max().clamp(min=1.0)):
+                return fast
+    return model

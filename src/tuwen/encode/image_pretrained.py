@@ -22,7 +22,7 @@ from tuwen.encode._image import example_pictures, normalised, squares
 from tuwen.errors import ConfigError
 from tuwen.types import Latent, Widths
 
-_AT_ONCE = 16
+_AT_ONCE = 4
 """Pictures that a frozen model sees at once."""
 
 
