@@ -3,7 +3,7 @@
 Axis letters, as suffixes of tensors in the whole package:
 
     B batch rows      P values of a field (P captions belong to B rows by owner_P)      T tokens      D width
-    C channels        H W pixels      S samples of sound      F frames      V vocabulary      K beams or codes
+    C channels        H W pixels      S samples of sound      F frames      V vocabulary      K beams, codes or classes
     N real (unpadded) target tokens, packed in row-major order of their mask_PT
 """
 
@@ -20,7 +20,8 @@ How = Literal["embed", "teach", "sample", "pair"]
 """How a route makes its field: embed only, teacher-forced, from the model's own outputs, or over re-paired rows."""
 
 Picture = Any
-"""A picture as a user gives it: a path, the bytes of a file, a PIL image, or an (H, W[, C]) uint8 array."""
+"""A picture as a user gives it: a path, the bytes of a file, a PIL image, or an (H, W[, C]) uint8 array; readers of
+larger files give a `tuwen.data._stored.Stored`, which loads one of these."""
 
 
 class Widths(NamedTuple):
@@ -105,9 +106,11 @@ class Terms:
     """Named scalars. Weighted and summed in one place only, the training loop."""
 
     values: dict[str, torch.Tensor] = field(default_factory=dict)
+    reports: dict[str, torch.Tensor] = field(default_factory=dict)
+    """Named scalars that are logged beside them and never minimised: the halves of a bound, the use of a codebook."""
 
     def __or__(self, other: Terms) -> Terms:
-        return Terms({**self.values, **other.values})
+        return Terms({**self.values, **other.values}, {**self.reports, **other.reports})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,9 @@ class Latent:
     bias: torch.Tensor | None = None
     """0-d, see `scale`."""
     mean: torch.Tensor | None = None
+    """(P, D) of a normal distribution, in a space that has one."""
     logvar: torch.Tensor | None = None
+    """(P, D) logarithm of its variances."""
     codes: torch.Tensor | None = None
     """(P, T) int64, in a quantised space."""
     aside: Terms = field(default_factory=Terms)
@@ -147,6 +152,20 @@ class Latent:
                 picked[f.name] = value[index]
         return replace(self, **picked)
 
+    def at(self, pooled_PD: torch.Tensor) -> Latent:
+        """The same latent at these vectors; as its only tokens too, so that decoders of any kind can read them."""
+        return replace(self, pooled=pooled_PD, tokens=pooled_PD[:, None], mask=None, grid=None)
+
+    def sample(self, generator: torch.Generator | None = None) -> Latent:
+        """Where it has a distribution (mean, logvar): at a random draw of it. Else itself."""
+        if self.mean is None or self.logvar is None:
+            return self
+        import torch
+
+        device = generator.device if generator else self.mean.device
+        noise_PD = torch.randn(self.mean.shape, generator=generator, device=device).to(self.mean)
+        return self.at(self.mean + noise_PD * (self.logvar / 2).exp())
+
 
 _ROW_FIELDS = frozenset({"pooled", "tokens", "mask", "owner_P", "mean", "logvar", "codes"})
 
@@ -156,15 +175,19 @@ class Decoded:
     """What a decoder made of a latent. For text the prediction is packed: N real target tokens."""
 
     prediction: torch.Tensor
-    """Text: (N, V) logits. Pictures: (P, C, H, W)."""
+    """Text: (N, V) logits. Pictures: (P, C, H, W) values 0 to 1. Labels: (P, K) logits of K classes."""
     target: torch.Tensor
-    """Text: (N,) int64. Pictures: (P, C, H, W)."""
+    """Text: (N,) int64. Pictures: (P, C, H, W) values 0 to 1. Labels: (P,) int64, or (P, K) float where a row has several."""
     mask: torch.Tensor | None = None
     """Text: (P, T) bool, the N True places are those of `prediction`, in row-major order."""
     owner_P: torch.Tensor | None = None
     attention: torch.Tensor | None = None
     """(P, T, M) weights over the M tokens of the latent, where the decoder has them and was asked."""
     logprob: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    """Pictures: (P, C, H, W), of which the prediction is the sigmoid, where it is one."""
+    weight: torch.Tensor | None = None
+    """Labels: of the shape of the target, what each counts where rare classes are to weigh as much as common ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +227,14 @@ class Facts:
     """Fields that occur."""
     picture_side: int = 224
     """Median of the shorter side of the pictures, in pixels."""
+    picture_channels: int = 3
+    """1 where all pictures that were looked at are grey."""
     words_per_caption: float = 10.0
     """Mean number of words (characters in languages without spaces)."""
     split: dict[str, int] = field(default_factory=dict)
     """Split -> number of samples."""
+    num_labels: int = 0
+    """Different labels of the training part."""
 
 
 __all__ = [

@@ -29,7 +29,7 @@ def side_of(data):
 def test_a_list_of_rows_is_data():
     data = open_data([{"image": picture(1), "text": ["a", "b"]}, {"image": None, "text": "c", "label": 3}])
     assert len(data) == 2 and data.fields == ("image", "text", "label")
-    assert data[0].fields["text"] == ["a", "b"] and data[1].fields["label"] == 3
+    assert data[0].fields["text"] == ["a", "b"] and data[1].fields["label"] == "3"
     assert open_data(data) is data and data.name == "rows"
 
 
@@ -111,6 +111,25 @@ def test_facts():
     facts = open_data(table, Data(val=0, test=0)).facts()
     assert (facts.num_train, facts.num_captions, facts.fields) == (5, 10, ("image", "text"))
     assert (facts.picture_side, facts.words_per_caption, facts.split) == (42, 3.0, {"train": 5})
+
+
+def test_facts_count_the_labels_to_train_on():
+    table = [{"image": picture(i), "label": label} for i, label in enumerate(["cat", "dog|cat", None])]
+    assert open_data(table, Data(val=0, test=0)).facts().num_labels == 2
+    assert open_data(rows(3)).facts().num_labels == 0
+
+
+def test_a_sound_without_a_picture_has_a_content_too(tmp_path):
+    for i in range(40):
+        (tmp_path / f"{i}.wav").write_bytes(bytes([i // 2]))
+    table = [{"audio": str(tmp_path / f"{i}.wav"), "text": f"sound {i}"} for i in range(40)]
+    sides = side_of(open_data(table))
+    assert (
+        all(sides[f"sound {i}"] == sides[f"sound {i + 1}"] for i in range(0, 40, 2)) and len(set(sides.values())) == 3
+    )
+    told = [{**table[0], "split": "train"}, {**table[1], "split": "val"}]
+    [problem] = open_data(told).problems
+    assert "are the same sound on two sides: a leak" in str(problem)
 
 
 def test_words_of_scripts_without_spaces():

@@ -90,15 +90,31 @@ def test_class_folders_become_labels_where_nothing_has_a_caption(tmp_path):
 
 def test_an_empty_folder(tmp_path):
     with pytest.raises(
-        DataError, match=r"is an empty folder\. Layouts that can be read: folder \(A folder of pictures .*table"
+        DataError,
+        match=r"is an empty folder\. Layouts that can be read: coco \(.*; folder \(A folder of pictures .*table",
     ):
         open_data(tmp_path)
 
 
-def test_no_captions_is_listed_not_raised(tmp_path):
+@pytest.mark.parametrize("above", ["images", "images/train", "train/pictures"])
+def test_class_folders_below_a_folder_of_pictures(tmp_path, above):
+    for i, name in enumerate(("cat/1", "dog/2")):
+        put(tmp_path / above / f"{name}.png", i)
+    assert [sample.fields["label"] for sample in open_data(tmp_path)] == ["cat", "dog"]
+
+
+def test_no_captions_is_no_problem(tmp_path):
     put(tmp_path / "a.png", 1)
-    [problem] = open_data(tmp_path).problems
-    assert "has no captions at all. Put a .txt file of the same stem beside each picture" in str(problem)
+    data = open_data(tmp_path)
+    assert data.fields == ("image",) and not data.problems
+
+
+def test_labels_in_metadata(tmp_path):
+    put(tmp_path / "a.png", 1)
+    put(tmp_path / "b.png", 2)
+    (tmp_path / "metadata.csv").write_text("file_name,class\na.png,1\nb.png,0|1\n")
+    data = open_data(tmp_path, Data(classes="cat,dog"))
+    assert [s.fields["label"] for s in data] == ["dog", ["cat", "dog"]] and data.fields == ("image", "label")
 
 
 def test_a_text_without_its_picture(tmp_path):

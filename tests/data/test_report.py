@@ -76,6 +76,36 @@ def test_a_clean_data_set_says_so():
     assert "none that can be read" in show(describe(open_data([{"text": "a"}])))
 
 
+def test_labels_and_answers_are_counted():
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    table = [{"image": pixels, "label": label} for label in ("cat", ["cat", "dog"], None, *"abcdef")]
+    report = describe(open_data(table))
+    assert report["labels"]["total"] == 9 and report["labels"]["different"] == 8
+    assert report["labels"]["commonest"] == {"cat": 2, "dog": 1, "a": 1, "b": 1, "c": 1}
+    text = show(report)
+    assert "  labels      9 (8 different), 0 to 2 a row: cat 2, dog 1, a 1, b 1, c 1, ...\n" in text
+    assert "note        no captions, but label. To caption or match, put a .txt" in text and "words" not in text
+    asked = [{"image": pixels, "question": ["a?", "b?"], "answer": ["yes", "no"]}, {"question": "c?", "answer": "no"}]
+    assert "  answers     3 (2 different), 1 to 2 a row: no 2, yes 1\n" in show(describe(open_data(asked)))
+
+
+def test_pictures_alone_are_worth_a_note_and_no_problem():
+    report = describe(open_data([{"image": np.zeros((4, 4, 3), np.uint8)}]))
+    assert report["problems"] == [] and "problems    none found" in show(report)
+    [note] = report["notes"]
+    assert note.startswith("no captions, pictures alone: enough to train what reconstructs them. To caption or match,")
+    assert describe(open_data([{"text": "a"}]))["notes"] == []
+
+
+def test_a_captioner_on_pictures_alone_says_what_is_missing():
+    from tuwen.train.setup import prepare_data
+
+    with pytest.raises(
+        DataError, match=r"recipe 'cnn-gru' needs the field 'text'; rows has: image\. `tuwen data rows`"
+    ):
+        prepare_data([{"image": np.zeros((4, 4, 3), np.uint8)}], "cnn-gru", [])
+
+
 def test_the_verb(folder):
     [response] = verb.run(verb.Request(data=str(folder)))
     assert response.report["rows"] == 5 and "5 rows" in verb.show(response)

@@ -122,6 +122,39 @@ def test_labels_and_questions_are_no_captions_and_stay_rows(folder):
     assert data.fields == ("image", "label")
 
 
+@pytest.mark.parametrize("column", ["label", "labels", "Class", "category"])
+def test_labels_are_one_or_several(folder, column):
+    text = f"image,caption,{column}\nphotos/0.jpg,a,bus\nphotos/1.jpg,b,cat|dog\nphotos/2.jpg,c,\nphotos/3.jpg,d, 4 \n"
+    data = open_data(table(folder, text))
+    assert [s.fields["label"] for s in data] == ["bus", ["cat", "dog"], None, "4"]
+    assert data.fields == ("image", "text", "label")
+    rows = [{"image": "photos/0.jpg", column: value} for value in (["b", "a", "b"], 3, 2.0, '["x", "y"]', float("nan"))]
+    found = [s.fields["label"] for s in open_data(rows, Data(root=str(folder)))]
+    assert found == [["b", "a"], "3", "2", ["x", "y"], None]
+
+
+def test_the_column_of_labels_can_be_named(folder):
+    text = "image,label,kind,caption\nphotos/0.jpg,9,1,one\nphotos/0.jpg,9,1,two\nphotos/1.jpg,8,0,three\n"
+    first, second = open_data(table(folder, text), Data(label_column="kind", classes="cat,dog"))
+    assert (first.fields["label"], first.fields["text"], second.fields["label"]) == ("dog", ["one", "two"], "cat")
+    assert first.fields["label_"] == "9"
+
+
+def test_questions_answers_and_sounds(folder):
+    (folder / "sounds").mkdir()
+    (folder / "sounds/0.wav").write_bytes(b"RIFF")
+    text = "Audio_Path,Questions,answers,category\nsounds/0.wav,who?,george,7\n"
+    [sample] = open_data(table(folder, text))
+    assert sample.fields["audio"] == folder / "sounds/0.wav" and sample.key == "sounds/0.wav"
+    assert [sample.fields[name] for name in ("question", "answer", "label")] == ["who?", "george", "7"]
+    [sample] = open_data(table(folder, "path,text\n0.wav,a digit\n"))  # by its ending, in a folder beside
+    assert sample.fields["audio"] == folder / "sounds/0.wav" and sample.fields["text"] == ["a digit"]
+    with pytest.raises(DataError, match=r"gone\.wav \(row 1 of train\.csv\) is not there\. Set data\.root"):
+        open_data(table(folder, "audio,text\ngone.wav,a digit\n"))
+    rows = [{"image": None, "question": ["a?", "b?"], "answer": ["x", "y"]}]
+    assert open_data(rows)[0].fields["answer"] == ["x", "y"]
+
+
 def test_columns_that_differ_between_rows_of_a_picture_become_lists(folder):
     text = "image,text,nr,size\nphotos/0.jpg,one,1,9\nphotos/0.jpg,two,2,9\nphotos/1.jpg,three,3,8\n"
     first, second = open_data(table(folder, text))
@@ -175,12 +208,20 @@ def test_split_column(folder):
 # ---- bad input
 
 
-@pytest.mark.parametrize("option", ["image_column", "text_column", "split_column"])
-def test_a_column_that_is_not_there(folder, option):
-    file = table(folder, "image,caption,split\nphotos/0.jpg,a,train\n")
-    wrong = {"image_column": "imge", "text_column": "captoin", "split_column": "splt"}[option]
-    near = {"image_column": "image", "text_column": "caption", "split_column": "split"}[option]
-    message = rf"^train\.csv has no column '{wrong}'\. Did you mean '{near}'.*Columns: image, caption, split\. Set data"
+@pytest.mark.parametrize(
+    ("option", "wrong", "near"),
+    [
+        ("image_column", "imge", "image"),
+        ("text_column", "captoin", "caption"),
+        ("split_column", "splt", "split"),
+        ("label_column", "labbel", "label"),
+    ],
+)
+def test_a_column_that_is_not_there(folder, option, wrong, near):
+    file = table(folder, "image,caption,split,label\nphotos/0.jpg,a,train,cat\n")
+    message = (
+        rf"^train\.csv has no column '{wrong}'\. Did you mean '{near}'.*Columns: image, caption, split, label\. Set"
+    )
     with pytest.raises(DataError, match=message):
         open_data(file, Data(**{option: wrong}))
 

@@ -14,7 +14,7 @@ from tuwen.errors import ConfigError
 @dataclass(frozen=True, kw_only=True)
 class Request:
     data: str
-    """A folder, a table, a JSON of splits, or `scenes` (the drawn world)."""
+    """A folder, a table, a JSON of splits, shards, IDX files, hub:OWNER/NAME, or `scenes` (the drawn world)."""
     out: str = ""
     """With `scenes`: new folder to write them to, as pictures with metadata.jsonl; empty: nothing is written."""
     on_error: Literal["raise", "skip"] = "skip"
@@ -23,6 +23,10 @@ class Request:
     """Column of a table that holds the pictures; empty: guessed."""
     text_column: str = ""
     """Column of a table that holds the captions; empty: guessed."""
+    label_column: str = ""
+    """Column of a table that holds the classes; empty: guessed."""
+    classes: str = ""
+    """Names of numbered classes from 0: with commas between, or a file of one name a line."""
     split_column: str = ""
     """Column of a table that says train, val or test; empty: guessed."""
     root: str = ""
@@ -65,7 +69,7 @@ def run(request: Request) -> Iterator[Response]:
 
 
 def _options(request: Request) -> Data:
-    names = ("on_error", "image_column", "text_column", "split_column", "root")
+    names = ("on_error", "image_column", "text_column", "label_column", "classes", "split_column", "root")
     return Data(**{name: getattr(request, name) for name in names})
 
 

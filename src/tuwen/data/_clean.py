@@ -11,19 +11,23 @@ from tuwen.data._problem import Problem, leave_out, place
 from tuwen.data._words import count_words
 from tuwen.types import Sample
 
+FILES = ("image", "audio")
+"""Fields whose values may be paths."""
+
 
 def clean(samples: Iterable[Sample], options: Data, problems: list[Problem]) -> Iterator[Sample]:
-    """Rows with unique keys, pictures that are there, and `text` as a list of captions without empty ones.
+    """Rows with unique keys, pictures and sounds that are there, and `text` as a list of captions without empty ones.
 
     Raises:
-        DataError: with on_error="raise", at a missing picture or a caption that is no text or far too long.
+        DataError: with on_error="raise", at a missing file or a caption that is no text or far too long.
     """
     seen: dict[str, int] = {}
     for sample in samples:
         fields = dict(sample.fields)
-        if isinstance(fields.get("image"), str):
-            fields["image"] = Path(fields["image"])
-        if _picture_is_missing(sample, fields.get("image"), options, problems):
+        for name in FILES:
+            if isinstance(fields.get(name), str):
+                fields[name] = Path(fields[name])
+        if any(_is_missing(sample, fields.get(name), options, problems) for name in FILES):
             continue
         where = sample.where or sample.key
         fields["text"] = list(usable_captions(fields.get("text"), where, options, problems))
@@ -32,7 +36,7 @@ def clean(samples: Iterable[Sample], options: Data, problems: list[Problem]) -> 
         yield replace(sample, key=key, fields={"image": None, **fields})
 
 
-def _picture_is_missing(sample: Sample, raw: Any, options: Data, problems: list[Problem]) -> bool:
+def _is_missing(sample: Sample, raw: Any, options: Data, problems: list[Problem]) -> bool:
     if not isinstance(raw, os.PathLike) or Path(raw).is_file():
         return False
     remedy = "Set data.root to the folder that the paths start from."

@@ -2,15 +2,16 @@
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from tuwen.data._config import Data
-from tuwen.data._files import is_picture, is_split, picture_path
+from tuwen.data._files import is_picture, is_sound, is_split, picture_path
 from tuwen.data._rows import Row
+from tuwen.data._stored import Stored
 from tuwen.errors import DataError, did_you_mean
 
 IMAGE_NAMES = (
@@ -47,9 +48,16 @@ TEXT_NAMES = (
     "comment",
     "prompt",
 )
+LABEL_NAMES = ("label", "labels", "class", "category")
+NAMED = {
+    "question": ("question", "questions"),
+    "answer": ("answer", "answers"),
+    "audio": ("audio", "audio_path", "audio_file", "sound", "recording"),
+}
+"""Field -> names of the column that becomes it, where image, text, split and label have not taken it."""
 SPLIT_NAMES = ("split", "subset", "partition", "set")
 ADDRESS_NAMES = ("url", "image_url", "img_url", "picture_url")
-OWN_ROW = ("question", "answer", "answers", "label", "class", "history", "dialog", "dialogue", "scene")
+OWN_ROW = ("question", "questions", "answer", "answers", *LABEL_NAMES, "history", "dialog", "dialogue", "scene")
 """Columns whose different values are different rows even of one picture; they are never taken for captions."""
 _NUMBERED = re.compile(rf"({'|'.join(TEXT_NAMES)})[_ ]?\d+")
 
@@ -61,6 +69,14 @@ class Columns:
     image: str | None
     text: tuple[str, ...]
     split: str | None
+    label: str | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
+    """Column -> field, for those of `NAMED`."""
+
+    @property
+    def used(self) -> set[str | None]:
+        """Columns of image, text, split and label; all others become fields of their own."""
+        return {self.image, self.split, self.label, *self.text}
 
 
 def is_given(value: Any) -> bool:
@@ -71,20 +87,39 @@ def is_given(value: Any) -> bool:
 def choose(rows: Sequence[Row], folder: Path, name: str, options: Data) -> Columns:
     """The columns by what the user said, else by their names, else by what is in them."""
     known = list(dict.fromkeys(key for _, row in rows[:1000] for key in row))
-    for option in ("image_column", "text_column", "split_column"):
+    for option in ("image_column", "text_column", "split_column", "label_column"):
         _check_named(getattr(options, option), option, known, name)
     image = options.image_column or _image_column(known, rows, folder)
     if image is None or _is_address(_first(rows, image)):
         _refuse_addresses(image, known, rows, name)
     rest = [column for column in known if column != image]
     split = options.split_column or _split_column(rest, rows)
-    text = (options.text_column,) if options.text_column else _text_columns([c for c in rest if c != split], rows)
-    if image is None and not text and not set(OWN_ROW) & set(known):
+    label = options.label_column or next(iter(_by_name([c for c in rest if c != split], LABEL_NAMES)), None)
+    named = _named([column for column in rest if column not in (split, label)], rows)
+    free = [column for column in rest if column not in (split, label, *named)]
+    text = (options.text_column,) if options.text_column else _text_columns(free, rows)
+    if image is None and not (text or label or named or set(OWN_ROW) & set(known)):
         raise DataError(
             f"{name}: cannot tell which column holds pictures or captions. Columns: {', '.join(known) or 'none'}. "
             "Set data.image_column and data.text_column."
         )
-    return Columns(image, text, split)
+    return Columns(image, text, split, label, named)
+
+
+def _named(known: list[str], rows: Sequence[Row]) -> dict[str, str]:
+    """Column -> field, by name; sounds also by their endings."""
+    found = {}
+    for kind, names in NAMED.items():
+        if columns := _by_name(known, names):
+            found[columns[0]] = kind
+    sounds = [column for column in known if _all(_values(rows, column, 20), is_sound)]
+    if "audio" not in found.values() and sounds:
+        found[sounds[0]] = "audio"
+    return found
+
+
+def _all(values: list[Any], fits: Callable[[str], bool]) -> bool:
+    return bool(values) and all(isinstance(value, str) and fits(value) for value in values)
 
 
 def _check_named(column: str, option: str, known: list[str], name: str) -> None:
@@ -131,7 +166,9 @@ def _is_like_picture(value: Any) -> bool:
         return is_picture(value) and not _is_address(value)
     if isinstance(value, dict):
         return bool({"bytes", "path"} & value.keys())
-    return value is not None and (isinstance(value, bytes | os.PathLike) or hasattr(value, "__array_interface__"))
+    return value is not None and (
+        isinstance(value, bytes | os.PathLike | Stored) or hasattr(value, "__array_interface__")
+    )
 
 
 def _is_address(value: Any) -> bool:

@@ -111,13 +111,16 @@ class Dataset(Sequence[Sample]):
         train = [sample for sample, side in zip(self._samples, self._sides, strict=True) if side == "train"]
         captions = [caption for sample in train for caption in sample.fields["text"]]
         words = [count_words(caption) for caption in captions]
+        side, channels = _side_and_channels(train or self._samples, self.options.max_pixels)
         return Facts(
             num_train=len(train),
             num_captions=len(captions),
             fields=self.fields,
-            picture_side=_median_side(train or self._samples, self.options.max_pixels),
+            picture_side=side,
+            picture_channels=channels,
             words_per_caption=sum(words) / len(words) if words else 10.0,
             split=self.splits,
+            num_labels=len({label for sample in train for label in labels(sample)}),
         )
 
     def fingerprint(self) -> str:
@@ -180,17 +183,26 @@ def open_data(
     return data
 
 
+def labels(sample: Sample) -> list[str]:
+    """The labels of a row: none, one or several."""
+    value = sample.fields.get("label")
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+
+
 def _check_whole(data: Dataset, path: str) -> None:
     """What only shows when all rows are there."""
     if not len(data):
         why = f" {len(data._found)} were left out, the first: {data._found[0]}" if data._found else ""
         raise DataError(f"{path} holds no rows that can be used.{why} One row at least has a picture or a caption.")
-    if "text" not in data.fields and not {"label", "question", "answer"} & set(data.fields):
-        remedy = "Put a .txt file of the same stem beside each picture, or name the column with data.text_column."
-        data._found.append(Problem(data.name, "has no captions at all", remedy))
 
 
 def _recognise(path: str) -> str:
+    """The surest reader; of equally sure ones the first by name.
+
+    From the surest down: what a layout has for itself (Flickr's captions, hub:, saved data sets, IDX files, Karpathy's JSON,
+    the word scenes, .tar files), COCO's JSON, which may lie beside Karpathy's, folders of Parquet files of splits and of
+    shards, a table by its ending, a folder with metadata, with texts, a folder of one table, a folder of pictures.
+    """
     sure = {name: float(registry.get("data", name).recognise(path)) for name in registry.names("data")}
     best = max(sure, key=lambda name: sure[name], default="")
     if best and sure[best] > 0:
@@ -214,14 +226,16 @@ def _what_is_there(path: Path) -> str:
     return f"there is no file or folder {str(path)!r}.{hint}"
 
 
-def _median_side(samples: Sequence[Sample], max_pixels: int) -> int:
-    """Median of the shorter side of up to 200 pictures, evenly picked; 224 where none can be read."""
+def _side_and_channels(samples: Sequence[Sample], max_pixels: int) -> tuple[int, int]:
+    """Of up to 200 pictures, evenly picked, the median of the shorter side, and 1 where all are grey; 224 and 3 where
+    none can be read."""
     pictures: list[Any] = [raw for sample in samples if (raw := sample.fields.get("image")) is not None]
-    found = []
+    found, grey = [], True
     for raw in pictures[:: max(1, len(pictures) // 200)]:
         try:
             header = check_picture(raw, max_pixels=max_pixels)
         except DataError:
             continue
         found.append(min(header.width, header.height))
-    return int(median(found)) if found else 224
+        grey = grey and header.mode in ("1", "L")
+    return (int(median(found)), 1 if grey else 3) if found else (224, 3)

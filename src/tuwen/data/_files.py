@@ -23,6 +23,8 @@ PICTURE_SUFFIXES = frozenset(
     )
 )
 """Endings that a folder is searched for; the real format is read from the content."""
+AUDIO_SUFFIXES = frozenset((".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac"))
+"""Endings of sounds, in tables and shards."""
 UNREAD_SUFFIXES = frozenset((".heic", ".heif", ".svg", ".psd", ".cr2", ".nef", ".dng", ".arw", ".jxl"))
 """Endings of pictures that cannot be read: said, not passed over in silence."""
 PICTURE_FOLDERS = ("images", "image", "pictures", "picture", "photos", "photo", "imgs", "img", "jpg", "png")
@@ -57,18 +59,47 @@ def walk(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
 
 
+def is_sound(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES
+
+
+def cache_folder(wanted: str) -> Path:
+    """The folder of the caches: as told, else by TUWEN_CACHE, else ~/.cache/tuwen."""
+    return Path(wanted or os.environ.get("TUWEN_CACHE") or Path.home() / ".cache" / "tuwen")
+
+
 def find_root(folder: Path, names: Sequence[str]) -> Path:
     """The folder that relative `names` start from: `folder` itself or the first below it that holds one of them."""
     names = [name for name in names[:20] if name]
+    return next((root for root in (folder, *_below(folder)) if _holds(root, names)), folder)
+
+
+def find_pictures(file: Path, names: Sequence[str], root: str = "") -> Path:
+    """The folder of the pictures that a file names: from `root`, else its own folder and the one above annotations/.
+
+    As `find_root`, and two levels down: images/train2017 beside annotations.
+    """
+    names = [name for name in names[:20] if name]
+    aside = file.parent.name.lower().endswith(("annotations", *TEXT_FOLDERS))
+    starts = [Path(root)] if root else [file.parent, file.parent.parent][: 1 + aside]
+    for start in starts:
+        for folder in (start, *_below(start)):
+            if _holds(found := find_root(folder, names), names):
+                return found
+    return starts[0]
+
+
+def _holds(root: Path, names: Sequence[str]) -> bool:
+    return any(picture_path(root, name).is_file() for name in names)
+
+
+def _below(folder: Path) -> list[Path]:
+    """At most 50 folders in a folder, those that are called as folders of pictures first."""
     try:
-        below = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())[:50]
+        names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())[:50]
     except OSError:
-        below = []
-    below.sort(key=lambda name: name.lower() not in PICTURE_FOLDERS)
-    for root in (folder, *(folder / name for name in below)):
-        if any(picture_path(root, name).is_file() for name in names):
-            return root
-    return folder
+        return []
+    return [folder / name for name in sorted(names, key=lambda name: name.lower() not in PICTURE_FOLDERS)]
 
 
 def picture_path(root: Path, name: str) -> Path:

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from tuwen.data._config import Data
 from tuwen.data._pixels import orientation, rgb, turn
 from tuwen.data._problem import SKIP, place
+from tuwen.data._stored import loaded
 from tuwen.errors import DataError
 from tuwen.types import Located, Picture
 
@@ -48,7 +49,7 @@ def check_picture(raw: Picture | Located, *, max_pixels: int = MAX_PIXELS, where
     if _in_memory(raw):
         width, height = raw.size if isinstance(raw, Image.Image) else _as_array(raw, where).shape[1::-1]
         _check_size(width, height, "array", max_pixels, _name(raw), where)
-        return Header(width, height, "array", getattr(raw, "mode", "RGB"))
+        return Header(width, height, "array", getattr(raw, "mode", "") or _mode(raw))
     with _Opened(raw, where, max_pixels) as image:
         turned = orientation(image) >= 5
         width, height = image.size[::-1] if turned else image.size
@@ -61,8 +62,8 @@ def open_picture(
     """Decodes a picture as it is meant to be seen: EXIF orientation, alpha over white, the first frame.
 
     Args:
-        raw: path, bytes of a file, PIL image, or (H, W), (H, W, 1), (H, W, 3), (H, W, 4) uint8 array; in a `Located`,
-            whose `where` and `max_pixels` then count.
+        raw: path, bytes of a file, PIL image, or (H, W), (H, W, 1), (H, W, 3), (H, W, 4) uint8 array; a `Stored` that
+            loads one of these; in a `Located`, whose `where` and `max_pixels` then count.
         side: shorter side that is needed; a JPEG is decoded at the smallest of its scales that is not below it.
         max_pixels: width times height above which the header is refused and nothing is decoded.
         where: the row, for messages: 'row 231 of train.csv'.
@@ -127,6 +128,7 @@ def square(
 
 def looks_cut(raw: Picture) -> bool:
     """True where the end of a JPEG or PNG file is not where it should be: worth decoding, not proof of damage."""
+    raw = loaded(raw)
     if isinstance(raw, bytes | bytearray):
         head, tail = bytes(raw[:8]), bytes(raw[-4096:])
     elif isinstance(raw, str | os.PathLike):
@@ -190,7 +192,9 @@ def _format(image: Image.Image) -> str:
 
 
 def _located(raw: Picture | Located, max_pixels: int, where: str) -> tuple[Picture, int, str]:
-    return (raw.raw, raw.max_pixels, raw.where or where) if isinstance(raw, Located) else (raw, max_pixels, where)
+    if isinstance(raw, Located):
+        raw, max_pixels, where = raw.raw, raw.max_pixels, raw.where or where
+    return loaded(raw), max_pixels, where
 
 
 def _in_memory(raw: Picture) -> bool:
@@ -211,6 +215,10 @@ def _as_array(raw: Picture, where: str) -> np.ndarray:
     if channels == 4:
         return rgb(Image.fromarray(raw))
     return np.broadcast_to(raw.reshape(*shape[:2], channels), (*shape[:2], 3))
+
+
+def _mode(raw: np.ndarray) -> str:
+    return "L" if raw.ndim == 2 or raw.shape[2] == 1 else "RGB" if raw.shape[2] == 3 else "RGBA"
 
 
 def _inside(height: int, width: int, side: int) -> tuple[int, int]:

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tuwen.data._columns import is_given
-from tuwen.data._dataset import Dataset
+from tuwen.data._dataset import Dataset, labels
 from tuwen.data._picture import Header, check_picture, looks_cut, open_picture
 from tuwen.data._problem import Problem, grouped
+from tuwen.data._stored import loaded
 from tuwen.data._words import count_words, script
 from tuwen.errors import DataError
 from tuwen.types import Sample
@@ -31,6 +32,7 @@ def describe(dataset: Dataset, check_pictures: bool = True) -> dict[str, Any]:
         problems += broken
         report["pictures"] = _pictures(headers)
         report["duplicates"] = {"pictures": _repeated(dataset), "captions": len(captions) - len(set(captions))}
+    report["notes"] = list(_notes(dataset))
     report["left_out"] = sum(problem.left_out for problem in problems)
     report["problems"] = grouped(problems)
     return report
@@ -49,8 +51,20 @@ def show(report: dict[str, Any]) -> str:
         f"  words       {words['median']} a caption (median), 95 % up to {words['p95']}, longest {words['max']}",
         "  scripts     " + (", ".join(f"{name} {n:,}" for name, n in report["scripts"].items()) or "none"),
     ]
+    if not captions["total"]:
+        lines = lines[:3]
+    lines += [_show_values(kind, report[kind]) for kind in ("labels", "answers") if kind in report]
     lines += _show_pictures(report) if "pictures" in report else []
+    lines += [f"  note        {note}" for note in report["notes"]]
     return "\n".join([*lines, *_show_problems(report)])
+
+
+def _show_values(kind: str, found: dict[str, Any]) -> str:
+    most = ", ".join(f"{name} {count:,}" for name, count in found["commonest"].items())
+    more = ", ..." if found["different"] > len(found["commonest"]) else ""
+    per = found["per_row"]
+    several = f", {per['min']} to {per['max']} a row" if per["max"] > 1 else ""
+    return f"  {kind:<12}{found['total']:,} ({found['different']:,} different){several}: {most}{more}"
 
 
 def _show_pictures(report: dict[str, Any]) -> list[str]:
@@ -77,9 +91,20 @@ def _show_problems(report: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _notes(dataset: Dataset) -> Iterable[str]:
+    """What is worth knowing and no fault."""
+    if "text" not in dataset.fields and "image" in dataset.fields:
+        has = ", ".join(field for field in dataset.fields if field in ("label", "question", "answer", "audio"))
+        yield (
+            f"no captions{f', but {has}' if has else ', pictures alone: enough to train what reconstructs them'}. To caption "
+            "or match, put a .txt of the same stem beside each picture or name a column with data.text_column."
+        )
+
+
 def _counts(dataset: Dataset, captions: Sequence[str]) -> dict[str, Any]:
     per_row = [len(sample.fields["text"]) for sample in dataset]
     words = [count_words(caption) for caption in captions]
+    values = {"labels": [labels(sample) for sample in dataset], "answers": [_answers(sample) for sample in dataset]}
     return {
         "name": dataset.name,
         "rows": len(dataset),
@@ -93,6 +118,23 @@ def _counts(dataset: Dataset, captions: Sequence[str]) -> dict[str, Any]:
         },
         "words": _spread(words),
         "scripts": dict(Counter(map(script, captions)).most_common()),
+        **{name: _distribution(per_row) for name, per_row in values.items() if any(per_row)},
+    }
+
+
+def _answers(sample: Sample) -> list[str]:
+    value = sample.fields.get("answer")
+    return [] if value is None else list(map(str, value)) if isinstance(value, list | tuple) else [str(value)]
+
+
+def _distribution(rows: Sequence[Sequence[str]], most: int = 5) -> dict[str, Any]:
+    """How often each value of rows with none, one or several occurs."""
+    counts = Counter(value for row in rows for value in row)
+    return {
+        "total": counts.total(),
+        "different": len(counts),
+        "commonest": dict(counts.most_common(most)),
+        "per_row": _spread(map(len, rows)),
     }
 
 
@@ -125,8 +167,8 @@ def _headers(dataset: Dataset) -> tuple[list[Header], list[Problem]]:
     max_pixels = dataset.options.max_pixels
 
     def one(sample: Sample) -> Header | Problem:
-        raw = sample.fields["image"]
         try:
+            raw = loaded(sample.fields["image"])
             header = check_picture(raw, max_pixels=max_pixels, where=sample.where)
             if looks_cut(raw):
                 open_picture(raw, side=32, max_pixels=max_pixels, where=sample.where)

@@ -3,7 +3,7 @@
 import ast
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from tuwen.data._clean import usable_captions
 from tuwen.data._columns import OWN_ROW, TEXT_NAMES, Columns, choose
 from tuwen.data._config import Data
 from tuwen.data._files import find_root, picture_path, split_name
+from tuwen.data._labels import class_names, label_of
 from tuwen.data._problem import Problem
 from tuwen.data._rows import Row
+from tuwen.data._stored import Stored
 from tuwen.types import Sample
 
 
@@ -31,7 +33,9 @@ def samples_from_rows(
     if not rows:
         return
     columns = choose(rows, folder, name, options)
-    names = [_file_name(row.get(columns.image)) for _, row in rows[:200]] if columns.image else []
+    files = columns.image or next((column for column, kind in columns.named.items() if kind == "audio"), None)
+    names = [_file_name(row.get(files)) for _, row in rows[:200]] if files else []
+    classes = class_names(options.classes)
     root = Path(options.root) if options.root else find_root(folder, [n for n in names if n])
     groups: dict[Any, list[Row]] = {}
     for i, (where, row) in enumerate(rows):
@@ -44,7 +48,7 @@ def samples_from_rows(
             for column in columns.text
             for caption in usable_captions(captions_of(row.get(column)), where, options, problems)
         ]
-        yield _sample(group, columns, differing, root, split, texts)
+        yield _sample(group, columns, differing, root, split, texts, classes)
 
 
 def captions_of(value: Any) -> list[Any]:
@@ -85,7 +89,8 @@ def _group(row: dict[str, Any], columns: Columns, number: int) -> Any:
     name = _file_name(row.get(columns.image)) if columns.image else None
     if not name or not columns.text:
         return number
-    own = tuple(repr(row[key]) for key in OWN_ROW if row.get(key) is not None)
+    kept = dict.fromkeys((*OWN_ROW, columns.label or "", *columns.named))
+    own = tuple(repr(row[key]) for key in kept if row.get(key) is not None)
     return name, row.get(columns.split) if columns.split else None, own
 
 
@@ -95,7 +100,6 @@ def _file_name(value: Any) -> str | None:
 
 def _differing(groups: list[list[Row]], columns: Columns) -> set[str]:
     """Other columns that differ between rows of one picture: they become lists, in every sample."""
-    used = {columns.image, columns.split, *columns.text}
     found: set[str] = set()
     for group in groups:
         first = group[0][1]
@@ -105,27 +109,45 @@ def _differing(groups: list[list[Row]], columns: Columns) -> set[str]:
             for key in row.keys() | first.keys()
             if repr(row.get(key)) != repr(first.get(key))
         }
-    return found - used
+    return {key for key in found if key not in columns.used}
 
 
 def _sample(
-    group: list[Row], columns: Columns, differing: set[str], root: Path, split: str | None, texts: list[str]
+    group: list[Row],
+    columns: Columns,
+    differing: set[str],
+    root: Path,
+    split: str | None,
+    texts: list[str],
+    classes: Sequence[str],
 ) -> Sample:
     where, first = group[0]
-    used = {columns.image, columns.split, *columns.text}
-    other = {key: value for key, value in first.items() if key not in used}
+    other = {key: value for key, value in first.items() if key not in columns.used}
     other |= {key: [row.get(key) for _, row in group] for key in differing}
-    key, image = _picture(first.get(columns.image) if columns.image else None, root)
+    key, image = _file(first.get(columns.image) if columns.image else None, root)
+    fields: dict[str, Any] = {"image": image, "text": texts}
+    if columns.label:
+        fields["label"] = label_of(first.get(columns.label), classes)
+    for column, kind in columns.named.items():
+        value = other.pop(column, None)
+        name, fields[kind] = _file(value, root) if kind == "audio" else ("", value)
+        key = key or name
     own = split_name(first.get(columns.split)) if columns.split else None
-    other = {f"{key}_" if key in ("image", "text") else key: value for key, value in other.items()}
-    return Sample(key or where, {"image": image, "text": texts, **other}, own or split, where)
+    return Sample(key or where, fields | _renamed(other, fields), own or split, where)
 
 
-def _picture(value: Any, root: Path) -> tuple[str, Any]:
-    """Key and raw value of a picture cell."""
-    if isinstance(value, dict):  # how the hub's libraries write a picture: {"bytes": ..., "path": ...}
+def _renamed(other: dict[str, Any], taken: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns whose names are fields already, with an underscore behind."""
+    return {f"{column}_" if column in taken else column: value for column, value in other.items()}
+
+
+def _file(value: Any, root: Path) -> tuple[str, Any]:
+    """Key and raw value of a cell that holds a picture or a sound."""
+    if isinstance(value, dict):  # how the hub's libraries write one: {"bytes": ..., "path": ...}
         name = value.get("path") or ""
-        return (name, value["bytes"]) if value.get("bytes") else _picture(name or None, root)
+        return (name, value["bytes"]) if value.get("bytes") else _file(name or None, root)
+    if isinstance(value, Stored):
+        return value.name, value
     if name := _file_name(value):
         return name, picture_path(root, name)
     return "", value if not isinstance(value, str) else None

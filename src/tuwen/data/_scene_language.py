@@ -1,8 +1,8 @@
 """What is said of a scene: five captions.
 
-The first caption is the full description. It alone begins with "a", in reading order, and hardly varies, so that it is
-what a model says which is trained on all five and decoded greedily; the four others open in many rare ways, each about
-another matter. Every sentence is true of its scene; `_scene_questions` asks about it.
+The first caption is the full description. It is the longest, it alone begins with "a", in reading order, and it hardly
+varies, so that it is what a model says which is trained on all five and decoded greedily; the four others open in many
+rare ways, each about another matter. Every sentence is true of its scene; `_scene_questions` asks about it.
 """
 
 from __future__ import annotations
@@ -99,13 +99,19 @@ Maker = Callable[[np.random.Generator, Scene], "str | None"]
 
 
 def captions(rng: np.random.Generator, scene: Scene) -> list[str]:
-    """Five different captions; the first is the full description."""
+    """Five different captions; the first is the full description, and the longest."""
     said = [describe(scene, rng)]
     makers: tuple[Maker, ...] = (_there_is, _is_at, _is_related, _is_such, _there_are, _has_colours)
-    for maker in shuffled(rng, makers):
-        if len(said) < 5 and (text := maker(rng, scene)):
-            said.append(" ".join(text.split()).replace(" ,", ",").replace(" :", ":"))
+    for maker in shuffled(rng, makers) * 4:
+        if len(said) < 5 and (text := maker(rng, scene)) and _length(text) < _length(said[0]):
+            text = " ".join(text.split()).replace(" ,", ",").replace(" :", ":")
+            said += [text] * (text not in said)
     return said
+
+
+def _length(text: str) -> int:
+    """Words and marks."""
+    return len(text.replace(",", " ,").split())
 
 
 def describe(scene: Scene, rng: np.random.Generator | None = None) -> str:

@@ -31,9 +31,9 @@ COLOURS = {
 """Colour word -> RGB; the grounds are paler than any of them."""
 SIZES = ("small", "large")
 FILLS = ("filled", "outlined")
-RADIUS = {"small": (5.6, 6.4), "large": (10.0, 11.4)}
+RADIUS = {"small": (6.8, 7.6), "large": (11.2, 12.6)}
 """Size -> range of the radius, in pixels."""
-STROKE = {"small": 1.4, "large": 2.2}
+STROKE = {"small": 1.9, "large": 2.6}
 """Size -> width of an outline, in pixels."""
 EXTENT = {
     "circle": (1.0, 1.0),

@@ -11,6 +11,7 @@ import numpy as np
 
 from tuwen.data._config import Data
 from tuwen.data._problem import Problem
+from tuwen.data._stored import Stored, loaded
 from tuwen.errors import DataError
 from tuwen.types import Located, Picture, Sample
 
@@ -25,7 +26,7 @@ def content_hash(raw: Picture | Located) -> str:
     Raises:
         DataError: the file cannot be opened.
     """
-    hasher, raw = blake2b(digest_size=16), raw.raw if isinstance(raw, Located) else raw
+    hasher, raw = blake2b(digest_size=16), loaded(raw.raw if isinstance(raw, Located) else raw)
     if isinstance(raw, bytes | bytearray | memoryview):
         hasher.update(raw)
     elif isinstance(raw, str | os.PathLike):
@@ -43,14 +44,21 @@ def content_hash(raw: Picture | Located) -> str:
 
 
 def content_hashes(samples: Sequence[Sample]) -> list[str]:
-    """One hash a row: of its picture, or of its key where it has none. Read by several threads."""
+    """One hash a row: of its picture, else of its sound, else of its key. Read by several threads."""
 
-    def one(sample: Sample) -> str:
-        raw = sample.fields.get("image")
-        return content_hash(f"key {sample.key}".encode() if raw is None else raw)
+    def some(start: int) -> list[str]:  # one by one, the pool would take longer than small pictures do
+        rows = [(sample.key, _content(sample)) for sample in samples[start : start + 64]]
+        return [content_hash(f"key {key}".encode() if raw is None else raw) for key, raw in rows]
 
     with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
-        return list(pool.map(one, samples, chunksize=64))
+        return [digest for found in pool.map(some, range(0, len(samples), 64)) for digest in found]
+
+
+def _content(sample: Sample) -> Any:
+    """The picture of a row, or its sound where that lies in a file."""
+    sound = sample.fields.get("audio")
+    is_file = isinstance(sound, bytes | os.PathLike | Stored)
+    return sound if sample.fields.get("image") is None and is_file else sample.fields.get("image")
 
 
 def needs_hashes(own: Sequence[str | None], options: Data) -> bool:
@@ -74,16 +82,17 @@ def sides(own: Sequence[str | None], hashes: Sequence[str], options: Data) -> li
 
 
 def leaks(samples: Sequence[Sample], side: Sequence[str], hashes: Sequence[str]) -> Iterable[Problem]:
-    """One problem for each picture that stands on several sides."""
+    """One problem for each picture or sound that stands on several sides."""
     seen: dict[str, dict[str, Sample]] = {}
     for sample, name, digest in zip(samples, side, hashes, strict=True):
-        if sample.fields.get("image") is not None:
+        if _content(sample) is not None:
             seen.setdefault(digest, {}).setdefault(name, sample)
     for by_side in seen.values():
         if len(by_side) > 1:
+            kind = "sound" if any(sample.fields.get("image") is None for sample in by_side.values()) else "picture"
             yield Problem(
                 " and ".join(f"{sample.key} ({name})" for name, sample in by_side.items()),
-                "are the same picture on two sides: a leak",
+                f"are the same {kind} on two sides: a leak",
                 "Figures of such a split are too good: move them to one side, or drop the split column.",
             )
 
@@ -115,6 +124,6 @@ def _by_threshold(free: set[str], shares: dict[str, float]) -> dict[str, str]:
 
 def plain(value: Any) -> Any:
     """A value of any field as something that JSON can hold, for the fingerprint."""
-    if isinstance(value, bytes | bytearray | np.ndarray):
+    if isinstance(value, bytes | bytearray | np.ndarray | Stored):
         return content_hash(value)
     return Path(value).name if isinstance(value, os.PathLike) else str(value)

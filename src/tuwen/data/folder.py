@@ -141,8 +141,9 @@ def _labels(root: Path, pictures: list[Path]) -> dict[Path, str]:
     """Picture -> name of its folder, where all lie in such folders and there are at least two."""
     found = {}
     for picture in pictures:
-        parts = [part for part in picture.relative_to(root).parts[:-1] if not is_split(part)]
-        if len(parts) != 1 or parts[0].lower() in PICTURE_FOLDERS:
+        folders = picture.relative_to(root).parts[:-1]
+        parts = [part for part in folders if not is_split(part) and part.lower() not in PICTURE_FOLDERS]
+        if len(parts) != 1:
             return {}
         found[picture] = parts[0]
     return found if len(set(found.values())) > 1 else {}

@@ -5,16 +5,17 @@
                               photos/0001.jpg,A bus        (rows of one picture become one sample)
 
 Paths start from the folder of the table, from data.root, or from a folder beside the table. Captions: one a row, a
-list in one cell, or columns `caption_0`, `caption_1`, ... A column `split` says train, val or test. Every other column
-becomes a field of its own name (image_ and text_ where those are taken). A folder with one such table, or with tables
-called train, val, test, is read too.
+list in one cell, or columns `caption_0`, `caption_1`, ... A column `split` says train, val or test; `label` (or labels,
+class, category, or data.label_column) is the class, several with | between or as a list; `question`, `answer` and
+`audio` (paths of sounds) are fields of these names. Every other column becomes a field of its own name, with an
+underscore behind where that is taken. A folder with one such table, or with tables called train, val, test, is read too.
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tuwen.data._columns import IMAGE_NAMES, TEXT_NAMES
+from tuwen.data._columns import IMAGE_NAMES, NAMED, TEXT_NAMES
 from tuwen.data._config import Data
 from tuwen.data._files import is_split, split_name
 from tuwen.data._problem import Problem
@@ -25,7 +26,7 @@ from tuwen.types import Sample
 
 _NAMES = {
     kind: re.compile(rf"(?<![a-z])({'|'.join(names)})(_?\d+)?(?![a-z])")
-    for kind, names in (("image", IMAGE_NAMES), ("text", TEXT_NAMES))
+    for kind, names in (("image", IMAGE_NAMES), ("text", TEXT_NAMES), ("audio", NAMED["audio"]))
 }
 
 
@@ -61,11 +62,12 @@ def read(path: str, options: Data, problems: list[Problem]) -> Iterator[Sample]:
 
 
 def _tables(folder: Path) -> list[Path]:
-    """Files of rows directly in a folder that name a picture column."""
+    """Files of rows directly in a folder that name a column of pictures or sounds."""
     files = [file for file in sorted(folder.iterdir()) if file.suffix.lower() in SUFFIXES and file.is_file()]
     few = [file for file in files if file.suffix != ".txt"] if len(files) > 20 else files
     few = [file for file in few[:20] if not file.name.startswith((".", "metadata."))]
-    return [file for file in few if _surely(file) and (file.suffix == ".parquet" or _names(file, "image"))]
+    sure = [file for file in few if _surely(file)]
+    return [file for file in sure if file.suffix == ".parquet" or _names(file, "image") or _names(file, "audio")]
 
 
 def _surely(file: Path) -> float:
