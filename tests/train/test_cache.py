@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from tuwen.data._config import Data
+from tuwen.data._files import cache_folder
 from tuwen.encode import image_cnn
 from tuwen.encode.image_cnn import ImageCnn
 from tuwen.errors import DataError
-from tuwen.train.cache import Cached, cache_folder
+from tuwen.train.cache import Cached
 from tuwen.types import Sample
 
 

@@ -7,7 +7,15 @@ import torch
 from torch import nn
 
 from tuwen.recipe import Train
-from tuwen.train.optimiser import Average, make_optimiser, optimiser_tensors, restore_optimiser, set_lr, trainable
+from tuwen.train.optimiser import (
+    Average,
+    learns_norms,
+    make_optimiser,
+    optimiser_tensors,
+    restore_optimiser,
+    set_lr,
+    trainable,
+)
 
 
 class Pretrained(nn.Module):
@@ -153,3 +161,12 @@ def test_the_optimiser_comes_back_and_steps_the_same():
     step(other, second)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     assert torch.equal(saved["optimiser.step.own.bias"], torch.tensor(2.0))  # a copy: not stepped with the other
+
+
+def test_batch_norms_that_stay_as_they_are_do_not_count():
+    class Still(nn.Sequential):
+        def train(self, mode=True):
+            return super().train(False)
+
+    assert learns_norms(nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)))
+    assert not learns_norms(nn.Sequential(nn.Linear(3, 4), Still(nn.BatchNorm2d(4))))

@@ -94,3 +94,14 @@ def test_detailed_goes_through_the_captions_and_buckets_by_the_longest():
     made = plan(lengths, captions="detailed")
     assert {caption for step in range(6) for _, caption in made.items(step)} == {0, 1, 2}
     assert {len({row < 8 for row, _ in made.items(step)}) for step in range(2)} == {1}
+
+
+def test_rows_are_sorted_by_length_only_within_a_pool():
+    lengths = [[1]] * 32 + [[9]] * 32
+    apart = Plan(lengths, batch=8, captions="one", seed=0)
+    mixed = Plan(lengths, batch=8, captions="one", seed=0, pool=1)
+
+    def kinds(made):
+        return [len({lengths[row][0] for row, _ in made.items(step)}) for step in range(8)]
+
+    assert sum(kinds(apart)) <= 9 and sum(kinds(mixed)) == 16

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
@@ -20,6 +19,7 @@ import numpy as np
 import torch
 
 from tuwen.data._config import Data
+from tuwen.data._files import cache_folder
 from tuwen.data._split import content_hash
 from tuwen.errors import DataError
 from tuwen.recipe import dump_part
@@ -36,11 +36,6 @@ _BATCH = 64
 
 Skip = Callable[[int, DataError], None]
 """Called with the row and the error of a picture that cannot be read."""
-
-
-def cache_folder(wanted: str) -> Path:
-    """The folder of the caches: as told, else by TUWEN_CACHE, else ~/.cache/tuwen."""
-    return Path(wanted or os.environ.get("TUWEN_CACHE") or Path.home() / ".cache" / "tuwen")
 
 
 class Cache:

@@ -22,12 +22,20 @@ class Source:
     Args:
         samples: the rows.
         caches: field -> where its pictures or features lie.
+        targets: field -> where the pixels lie that its decoder is to make.
     """
 
-    def __init__(self, model: CrossModal, samples: Sequence[Sample], caches: dict[str, Cached]):
-        self.samples, self.caches, self.options = samples, caches, model.recipe.data
+    def __init__(
+        self,
+        model: CrossModal,
+        samples: Sequence[Sample],
+        caches: dict[str, Cached],
+        targets: dict[str, Cached] | None = None,
+    ):
+        self.samples, self.caches, self.target_caches = samples, caches, targets or {}
+        self.options = model.recipe.data
         self.inputs = {name: part for name, part in model.encoders.items() if name not in caches}
-        self.targets = dict(model.decoders.items())
+        self.targets = {name: part for name, part in model.decoders.items() if name not in self.target_caches}
 
     def lengths(self) -> list[list[int]]:
         """Characters of each caption of each row."""
@@ -37,12 +45,13 @@ class Source:
         """The rows of `items` on the CPU; a caption number of -1 takes all captions of its row."""
         chosen = [self._with_caption(*item) for item in items]
         batch = collate(chosen, self.inputs, self.targets, options=self.options)
-        for field, cached in self.caches.items():
-            rows = [(i, cached.places[s.key]) for i, s in enumerate(chosen) if s.key in cached.places]
-            owner_P = torch.tensor([i for i, _ in rows], dtype=torch.int64)
-            batch.present[field] = torch.zeros(len(chosen), dtype=torch.bool).index_fill(0, owner_P, True)
-            if rows:
-                batch.inputs[field] = Feed(cached.cache.read([p for _, p in rows]), owner_P, encoded=cached.encoded)
+        for feeds, caches in ((batch.inputs, self.caches), (batch.targets, self.target_caches)):
+            for field, cached in caches.items():
+                rows = [(i, cached.places[s.key]) for i, s in enumerate(chosen) if s.key in cached.places]
+                owner_P = torch.tensor([i for i, _ in rows], dtype=torch.int64)
+                batch.present[field] = torch.zeros(len(chosen), dtype=torch.bool).index_fill(0, owner_P, True)
+                if rows:
+                    feeds[field] = Feed(cached.cache.read([p for _, p in rows]), owner_P, encoded=cached.encoded)
         return batch
 
     def _with_caption(self, row: int, caption: int) -> Sample:

@@ -16,7 +16,7 @@ from tuwen._files import cannot_write
 from tuwen.card import card
 from tuwen.data._dataset import Dataset
 from tuwen.errors import ConfigError, DataError
-from tuwen.evaluation import Evaluation, evaluate
+from tuwen.evaluation import Evaluation, evaluate, less_is_better
 from tuwen.generate.greedy import Config as Greedy
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
@@ -24,8 +24,16 @@ from tuwen.train.checkpoint import State, newest_state, save_state
 from tuwen.train.feed import Ahead, Source, cut
 from tuwen.train.interrupt import interruptible
 from tuwen.train.log import Log, Report, peak_memory_mb
-from tuwen.train.optimiser import Average, make_optimiser, optimiser_tensors, restore_optimiser, set_lr, trainable
-from tuwen.train.plan import Plan
+from tuwen.train.optimiser import (
+    Average,
+    learns_norms,
+    make_optimiser,
+    optimiser_tensors,
+    restore_optimiser,
+    set_lr,
+    trainable,
+)
+from tuwen.train.plan import POOL, Plan
 from tuwen.train.precision import random_states, set_random_states
 from tuwen.train.setup import (
     Machine,
@@ -44,9 +52,7 @@ _FIRST = 20
 _LOOKING = 0.1
 """Share of a time limit that may go into looking at the validation part; three looks are taken whatever they cost."""
 _SAMPLES = 3
-"""Captions shown at each evaluation."""
-_LESS_IS_BETTER = ("loss", "nats_per_token", "commonest_share", "i2t_median_rank", "t2i_median_rank")
-"""Figures of an evaluation of which the smallest decides; so do the terms of objectives."""
+"""Rows shown at each evaluation."""
 
 
 def train(
@@ -160,18 +166,21 @@ class Run:
                 raise error
             broken[every[row].key] = str(error)
 
-        caches = make_caches(self.model, every, self.machine, self.log, skip)
+        caches, targets = (
+            make_caches(self.model, every, self.machine, self.log, skip, targets=t) for t in (False, True)
+        )
         if broken:
             shown = "; ".join(list(broken.values())[:3])
             self.log("warning", text=f"left out {len(broken)} rows that cannot be read: {shown}", rows=sorted(broken))
         rows = usable(without_broken(rows, broken), self.recipe)
         if not rows:
             raise DataError(f"{self.dataset.name}: no training row is left; all {len(broken)} cannot be read")
-        self.caches = caches
-        self.source = Source(self.model, rows, caches)
-        self.held_out = Source(self.model, without_broken(held_out, broken), caches)
+        self.caches = [*caches.values(), *targets.values()]
+        self.source = Source(self.model, rows, caches, targets)
+        self.held_out = Source(self.model, without_broken(held_out, broken), caches, targets)
         train = self.recipe.train
-        self.plan = Plan(self.source.lengths(), batch=train.batch, captions=self.recipe.data.captions, seed=train.seed)
+        captions, pool = self.recipe.data.captions, 1 if learns_norms(self.model) else POOL
+        self.plan = Plan(self.source.lengths(), batch=train.batch, captions=captions, seed=train.seed, pool=pool)
 
     def _start(self) -> None:
         train = self.recipe.train
@@ -220,7 +229,7 @@ class Run:
                 terms = self.terms(part)
             loss = weighted(terms, self.recipe.weight)
             (loss * share).backward()
-            for name, value in {**terms.values, "loss": loss}.items():
+            for name, value in {**terms.values, **terms.reports, "loss": loss}.items():
                 found[name] = found.get(name, 0.0) + value.detach() * share
         return found
 
@@ -257,7 +266,7 @@ class Run:
             else:
                 self.since_best += 1
         figures = {name: round(value, 5) for name, value in result.figures.items()}
-        samples = result.captions[:_SAMPLES]
+        samples = result.rows[:_SAMPLES]
         took_s = round(time.monotonic() - began, 2)
         self.log("evaluation", step=self.step, figures=figures, best=better, samples=samples, took_s=took_s)
         for text in diagnose.warnings_of(result.figures, self.plan.batch):
@@ -275,7 +284,7 @@ class Run:
             return float(self.step)  # nothing to look at: the latest is kept
         if metric not in figures:
             raise ConfigError(f"train.metric is {metric!r}; the evaluation gives: {', '.join(figures)}.")
-        less = metric in _LESS_IS_BETTER or metric in self.recipe.objective
+        less = metric in less_is_better() or metric in self.recipe.objective
         return -figures[metric] if less else figures[metric]
 
     def _check_metric(self) -> None:

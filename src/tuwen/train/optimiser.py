@@ -16,6 +16,11 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
+def learns_norms(model: nn.Module) -> bool:
+    """Whether training changes the statistics of a batch norm."""
+    return any(m.training for m in model.train().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+
+
 def make_optimiser(model: nn.Module, train: Train) -> torch.optim.AdamW:
     """AdamW: matrices decay, vectors and scalars do not; fine-tuned pretrained parts have a learning rate of their own.
 

@@ -10,12 +10,12 @@ import numpy as np
 Item = tuple[int, int]
 """(row, number of the caption); the caption is -1 where all of them are taken, or the row has none."""
 
-_POOL = 16
+POOL = 16
 """Batches' worth of rows that are sorted by length together: long enough for little padding, short enough to stay random."""
 
 
 class Plan:
-    """Batches of rows, bucketed by the length of their captions.
+    """Batches of rows, bucketed by the length of their captions where that does no harm.
 
     Args:
         lengths: for each row the length of each of its captions, in any unit.
@@ -23,12 +23,21 @@ class Plan:
         captions: one: a different caption of a row each epoch, in turn; all: every caption each epoch; detailed: the
             longest each epoch, and one in turn.
         seed: of the order.
+        pool: batches' worth of rows that are sorted by length together; 1: none. A model with batch norms takes 1: rows of
+            one length look alike (short captions, few things to see), and what sets them apart from the others vanishes
+            in a norm over them alone, in training but not in use.
     """
 
     def __init__(
-        self, lengths: Sequence[Sequence[int]], *, batch: int, captions: Literal["one", "all", "detailed"], seed: int
+        self,
+        lengths: Sequence[Sequence[int]],
+        *,
+        batch: int,
+        captions: Literal["one", "all", "detailed"],
+        seed: int,
+        pool: int = POOL,
     ):
-        self.lengths, self.captions, self.seed = lengths, captions, seed
+        self.lengths, self.captions, self.seed, self.pool = lengths, captions, seed, pool
         self.batch = min(batch, len(lengths))
         self.steps_per_epoch = len(lengths) // self.batch if lengths else 0
         self._first = np.random.default_rng([seed, 0]).integers(0, 1 << 30, len(lengths))
@@ -48,8 +57,9 @@ class Plan:
         items = [(int(row), self._caption(int(row), epoch)) for row in order]
         items = items[: self.steps_per_epoch * self.batch]
         batches = []
-        for start in range(0, len(items), _POOL * self.batch):
-            pool = sorted(items[start : start + _POOL * self.batch], key=self._length)
+        for start in range(0, len(items), self.pool * self.batch):
+            pool = items[start : start + self.pool * self.batch]
+            pool = sorted(pool, key=self._length) if self.pool > 1 else pool
             batches += [pool[i : i + self.batch] for i in range(0, len(pool), self.batch)]
         return [batches[i] for i in rng.permutation(len(batches))]
 

@@ -19,10 +19,11 @@ from tuwen._files import atomic, write_atomic
 from tuwen._tensors import read_tensors, write_tensors
 from tuwen.data._config import Data
 from tuwen.data._dataset import Dataset, open_data
+from tuwen.data._files import cache_folder
 from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
-from tuwen.train.cache import Cached, cache_folder
+from tuwen.train.cache import Cached
 from tuwen.train.log import Log, peak_memory_mb
 from tuwen.train.precision import autocast, choose_device, choose_precision
 from tuwen.types import Sample
@@ -100,14 +101,24 @@ def check_fields(recipe: Recipe, dataset: Dataset) -> None:
 
 
 def make_caches(
-    model: CrossModal, samples: Sequence[Sample], machine: Machine, log: Log, broken: Callable[[int, DataError], None]
+    model: CrossModal,
+    samples: Sequence[Sample],
+    machine: Machine,
+    log: Log,
+    broken: Callable[[int, DataError], None],
+    *,
+    targets: bool = False,
 ) -> dict[str, Cached]:
-    """Caches of every picture field: features where the encoder is frozen, decoded pixels otherwise."""
+    """Caches of every picture field: features where the encoder is frozen, decoded pixels otherwise.
+
+    Args:
+        targets: the pixels that decoders are to make, instead of what encoders read.
+    """
     caches: dict[str, Cached] = {}
     # on a CPU, a few pictures for each core are faster than each picture on all cores (66 against 49 a second on two)
     cores = torch.get_num_threads() if machine.device.type == "cpu" else 1
     pool = ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
-    for field, part in model.encoders.items():
+    for field, part in (model.decoders if targets else model.encoders).items():
         if getattr(part, "modality", "") != "image":
             continue
         cached = Cached(field, part, model.recipe.data)
@@ -174,12 +185,12 @@ def moving_names(model: CrossModal) -> set[str]:
 
 
 def estimate(
-    model: CrossModal, caches: dict[str, Cached], num_rows: int, step_s: float, steps: int, out: Path
+    model: CrossModal, caches: Sequence[Cached], num_rows: int, step_s: float, steps: int, out: Path
 ) -> dict[str, Any]:
     """Time, memory and disk of the run, said before it starts; warns in the log where the disk is too small."""
     weights = sum(p.numel() for p in model.parameters())
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    cache_mb = sum(c.estimate_bytes(num_rows) for c in caches.values()) / 1e6
+    cache_mb = sum(c.estimate_bytes(num_rows) for c in caches) / 1e6
     disk_mb = (weights * 4 + moving * 4 * 4 * 2) / 1e6
     free_mb = shutil.disk_usage(out).free / 1e6
     if disk_mb > free_mb:
