@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
-EXTRAS ?= pretrained,parquet,dev
+EXTRAS ?= pretrained,parquet,hub,dev
 # loop over files by two processes; a thread each keeps them from fighting over the cores
 JOBS ?= 2
 
@@ -17,7 +17,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint format types test test-slow test-gpu quality demo clean
+.PHONY: help install lint format types test test-slow test-gpu quality docs demo clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */make \1|/' | column -t -s '|' 2>/dev/null \
@@ -56,8 +56,11 @@ test-slow: $(READY)  ## the slow tests; those on real data where TUWEN_DATA name
 test-gpu: $(READY)  ## the tests that need a CUDA device
 	$(PYTEST) -m gpu
 
-quality: $(READY)  ## the headline numbers on real data (TUWEN_DATA), in 10 to 15 minutes
-	$(BIN)/python -m pytest -q -s -m real tests/quality
+quality: $(READY)  ## the headline numbers against stored intervals, in 10 to 15 minutes; RECORD=1 stores them anew
+	$(BIN)/python benchmarks/quality.py $(if $(RECORD),--record)
+
+docs: $(READY)  ## the pages of docs/verbs, from the source of the verbs
+	$(BIN)/python docs/generate.py
 
 demo: $(READY)  ## trains on a small drawn world, captions its pictures and measures it, in about 6 minutes after the installation
 	@rm -rf $(DEMO) && mkdir -p $(DEMO)
