@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from tuwen import registry
 from tuwen.data._config import Data
 from tuwen.decode import text_transformer as decode_text
 from tuwen.directory import save
@@ -22,7 +24,7 @@ from tuwen.model import CrossModal
 from tuwen.objective import caption, contrastive
 from tuwen.recipe import Recipe, Train
 from tuwen.space import projection
-from tuwen.types import Route, Sample
+from tuwen.types import Facts, Route, Sample
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,9 +45,13 @@ def texts(colour: str) -> list[str]:
 
 
 def samples(size: int = 24) -> list[Sample]:
-    """Eight plain pictures, each with two captions."""
+    """Eight plain pictures, each with two captions and its colour as label."""
     return [
-        Sample(colour, {"image": np.full((size, size, 3), rgb, np.uint8), "text": texts(colour)}, "train")
+        Sample(
+            colour,
+            {"image": np.full((size, size, 3), rgb, np.uint8), "text": texts(colour), "label": colour},
+            "train",
+        )
         for colour, rgb in COLOURS.items()
     ]
 
@@ -83,11 +89,11 @@ def recipe(*, match: bool = True, captions: bool = True) -> Recipe:
     )  # fmt: skip
 
 
-def learn(model: CrossModal, steps: int) -> CrossModal:
+def learn(model: CrossModal, steps: int, rows: list[Sample] | None = None) -> CrossModal:
     """A few dozen steps on the eight pictures."""
     objectives = [config.build() for config in model.recipe.objective.values()]
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
-    batch = model.batch(samples(), targets=True)
+    batch = model.batch(rows or samples(), targets=True)
     model.train()
     for _ in range(steps):
         made = model(batch)
@@ -101,6 +107,19 @@ def learn(model: CrossModal, steps: int) -> CrossModal:
 def model(*, match: bool = True, captions: bool = True, steps: int = 90) -> CrossModal:
     """A model that knows the eight pictures; made once for all tests, which must leave it as it is."""
     return learn(CrossModal.create(recipe(match=match, captions=captions), samples()), steps)
+
+
+@functools.cache
+def classifier(*, several: bool = False, steps: int = 60) -> CrossModal:
+    """A model that names the colours, and with `several` also whether they are warm; made once for all tests."""
+    facts = Facts(num_train=8, fields=("image", "label"), picture_side=24)
+    made = registry.get_recipe("classifier")(facts)
+    made = replace(made, encode={"image": image_cnn.Config.tiny()}, train=Train(seed=3))
+    rows = samples()
+    if several:
+        warmth = {one.key: "warm" if one.key in ("red", "orange", "yellow") else "cold" for one in rows}
+        rows = [replace(one, fields={**one.fields, "label": [one.key, warmth[one.key]]}) for one in rows]
+    return learn(CrossModal.create(made, rows), steps, rows)
 
 
 @functools.cache

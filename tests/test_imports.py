@@ -15,7 +15,8 @@ FILES = sorted(SRC.rglob("*.py"))
 
 CHAIN = ["encode", "space", "fuse", "decode", "generate"]
 """Each of these may import itself and those before it."""
-ABOVE = {"train", "task", "command", "serve", "index", "explain", "report", "recipes", "cli", "directory", "evaluation"}
+ABOVE = {"train", "task", "command", "serve", "index", "explain", "report", "recipes", "cli", "directory"}
+ABOVE |= {"evaluation", "judge"}
 
 FORBIDDEN = {
     **{kind: ABOVE | {"objective", "model", *CHAIN[i + 1 :]} for i, kind in enumerate(CHAIN)},
@@ -23,7 +24,9 @@ FORBIDDEN = {
     "metric": ABOVE | {"objective", "model", *CHAIN},
     "objective": ABOVE | {"model", *CHAIN},
     "train": {"task", "command", "serve", "cli", "index"},
-    "task": {"command", "train", "serve", "cli", "index"},
+    "judge": {"command", "train", "serve", "cli", "index", "evaluation"},
+    "task": {"command", "train", "serve", "cli", "index", "judge", "evaluation"},
+    "report": {"train", "command", "serve", "cli", "index"},
     "explain": {"command", "train", "serve", "cli"},
     "serve": {"train", "command", "cli"},
     "index": {"train", "command", "serve", "cli"},

@@ -18,7 +18,10 @@ from tuwen.errors import TuwenError
 from tuwen.types import Facts
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/design.md", "docs/results.md")
+DOCUMENTS = (
+    "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/design.md", "docs/results.md", "docs/recipes.md",
+    "docs/tutorial.md",
+)  # fmt: skip
 TEXT = {name: (ROOT / name).read_text("utf-8") for name in DOCUMENTS}
 CHEAP = ("list", "data")
 """Verbs whose commands are run where their output is written too."""

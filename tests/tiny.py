@@ -6,20 +6,28 @@ from tuwen._tensors import read_tensors
 from tuwen.data import scenes
 from tuwen.train.checkpoint import newest_state
 
-_ALL = (
+_EACH = (
     "train.threads=1", "train.precision=float32", "train.device=cpu", "train.batch=16", "train.evaluations=2",
     "encode.image.size=16", "encode.image.stem=8", "encode.image.widths=8,16", "encode.image.blocks=1,1",
-    "space.image.width=16", "decode.text.width=16", "decode.text.max_tokens=16", "decode.text.vocabulary=300",
+    "space.image.width=16",
 )  # fmt: skip
+_CAPTIONS = ("decode.text.width=16", "decode.text.max_tokens=16", "decode.text.vocabulary=300")
+_ALL = (*_EACH, *_CAPTIONS)
 _TRANSFORMER = ("decode.text.heads=2", "decode.text.layers=1")
-_MATCHING = (
+_PAIRS = (
     "space.image.heads=2", "space.image.embed=16", "space.text.embed=16", "encode.text.width=16",
-    "encode.text.heads=2", "encode.text.layers=1", "encode.text.max_tokens=16", "encode.text.vocabulary=300",
+    "encode.text.max_tokens=16", "encode.text.vocabulary=300",
 )  # fmt: skip
+_MATCHING = (*_PAIRS, "encode.text.heads=2", "encode.text.layers=1")
+_OWN_TOWER = ("encode.image=image_cnn",)  # in place of a pretrained one
 SETTINGS = {
     "cnn-transformer": (*_ALL, *_TRANSFORMER),
     "cnn-gru": _ALL,
+    "show-attend-tell": (*_OWN_TOWER, *_ALL, "decode.text.embed=16"),
     "coca": (*_ALL, *_TRANSFORMER, *_MATCHING),
+    "dual-encoder": (*_OWN_TOWER, *_EACH, *_PAIRS, "encode.text.embed=16", "space.text.width=16"),
+    "clip": (*_EACH, *_MATCHING, "space.text.width=16"),
+    "siglip": (*_EACH, *_MATCHING, "space.text.width=16"),
 }
 """Recipe -> what `--set` takes to make it tiny; later settings win."""
 

@@ -161,3 +161,10 @@ def masked_mean(tokens_PTD: Tensor, mask_PT: Tensor | None = None) -> Tensor:
         return tokens_PTD.mean(1)
     weight = mask_PT.to(tokens_PTD.dtype)[:, :, None]
     return (tokens_PTD * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def masked_max(tokens_PTD: Tensor, mask_PT: Tensor | None = None) -> Tensor:
+    """(P, T, D) -> (P, D): the largest value of the real tokens, of which there is at least one."""
+    if mask_PT is None:
+        return tokens_PTD.amax(1)
+    return tokens_PTD.masked_fill(~mask_PT[:, :, None], torch.finfo(tokens_PTD.dtype).min).amax(1)

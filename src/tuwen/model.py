@@ -63,7 +63,7 @@ class CrossModal(nn.Module):
 
         def settle(where: str, part: Any) -> None:
             if hasattr(part, "fit"):
-                part.fit(field_values(samples, where.split(".")[1]))
+                part.fit(field_values(samples, where.split(".")[1], whole=getattr(part, "whole", False)))
 
         torch.manual_seed(recipe.train.seed)
         return cls(recipe, settle)
@@ -203,12 +203,16 @@ class CrossModal(nn.Module):
         save(self, Path(path))
 
 
-def field_values(samples: Iterable[Sample], name: str) -> list[Any]:
-    """All raw values of one field, the several captions of a picture one by one."""
+def field_values(samples: Iterable[Sample], name: str, *, whole: bool = False) -> list[Any]:
+    """All raw values of one field, the several captions of a picture one by one.
+
+    Args:
+        whole: a list that is not empty is one value (the labels of a picture).
+    """
     found: list[Any] = []
     for sample in samples:
         value = sample.fields.get(name)
-        if isinstance(value, list | tuple):
+        if isinstance(value, list | tuple) and not (whole and value):
             found.extend(value)
         elif value is not None:
             found.append(value)

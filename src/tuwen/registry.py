@@ -12,7 +12,7 @@ from typing import Any
 
 from tuwen.errors import ConfigError, UnknownNameError
 
-KINDS = ("data", "encode", "space", "fuse", "decode", "generate", "objective", "metric", "task", "command")
+KINDS = ("data", "encode", "space", "fuse", "decode", "generate", "objective", "metric", "judge", "task", "command")
 """Folders that hold one part a file; also the entry-point groups `tuwen.<kind>` of plugins."""
 
 

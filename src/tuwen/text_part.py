@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.errors import DataError
-from tuwen.tokenizer import BOS, EOS, PAD, Kind, Tokenizer
+from tuwen.tokenizer import BOS, EOS, PAD, UNK, Kind, Tokenizer
 
 
 class TextPart(nn.Module):
@@ -66,3 +66,13 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
         data[i, : len(row)] = torch.tensor(row, dtype=torch.int64)
     sizes = torch.tensor([len(row) for row in rows], dtype=torch.int64)
     return data, torch.arange(length) < sizes[:, None]
+
+
+def drop_words(data_PT: Tensor, share: float) -> Tensor:
+    """A copy in which each token is unknown with this probability; begin, end and padding stay.
+
+    Source:
+        Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods", ACL, section 3.1 (there left out).
+    """
+    dropped_PT = torch.rand(data_PT.shape, device=data_PT.device) < share
+    return data_PT.masked_fill(dropped_PT & (data_PT > UNK), UNK)

@@ -31,8 +31,16 @@ def test_rows_and_report(data, tmp_path):
     out = tmp_path / "deep" / "report.json"
     [response] = run(Request(model="m", data=data, split="train", rows=3, beam=1, out=str(out)))
     report = json.loads(out.read_text("utf-8"))
-    assert response.num == 3 == len(report["captions"]) and report["figures"] == response.figures
-    assert report["captions"][0].keys() == {"key", "caption", "references", "logprob"} and report["split"] == "train"
+    assert response.num == 3 == len(report["rows"]) and report["figures"] == response.figures
+    assert report["rows"][0].keys() == {"key", "caption", "references", "logprob"} and report["split"] == "train"
+
+
+def test_page(data, tmp_path):
+    out = tmp_path / "deep" / "page.html"
+    [response] = run(Request(model="m", data=data, split="train", beam=1, html=str(out)))
+    page = out.read_text("utf-8")
+    assert page.startswith("<!doctype html>") and "Evaluation of m" in page and "i2t_r1" in page
+    assert show(response).endswith(f"{response.num} rows; written to {out}") and response.html == str(out)
 
 
 def test_table(data):
@@ -78,6 +86,7 @@ def test_captions_of_any_system(tmp_path, capsys):
         ({"model": "m"}, "evaluate takes MODEL and DATA"),
         ({"captions": "a.json"}, "--captions and --references go together"),
         ({"model": "m", "data": "x", "beam": 0}, "beam is 0"),
+        ({"out": "a.html"}, "-o a.html would be JSON; a page is written with --html a.html"),
     ],
 )
 def test_mistakes(arguments, message):

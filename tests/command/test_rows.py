@@ -1,5 +1,6 @@
 """Where bulk answers go: whole records, resumed after a kill, nothing of the user's replaced."""
 
+import base64
 import csv
 import io
 import json
@@ -9,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests import eight
 
 from tuwen.command._rows import _whole_records, open_rows, to_json
@@ -176,3 +179,18 @@ def test_a_real_kill(tmp_path):
     records = read(path)
     assert [r["image"] for r in records] == [f"{i}.jpg" for i in range(len(records) - 1)] + ["last.jpg"]
     assert io.StringIO(records[0]["caption"]).readline() == "a dog\n"
+
+
+def test_pictures_that_were_made_are_files(tmp_path):
+    pixels = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    rows = open_rows(f"{tmp_path}/out/", [], pictures("x.jpg", "deep/y.jpg"), made="made")
+    rows.write([("x.jpg", {"made": pixels}, "shown"), ("deep/y.jpg", {"made": None}, "a word")])
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out/x.png")), pixels)
+    assert (tmp_path / "out/deep/y.txt").read_text() == "a word\n"
+    assert open_rows(f"{tmp_path}/out/", [], pictures("x.jpg"), made="made").done == {"x.jpg"}
+
+
+def test_a_picture_in_json_is_a_png_in_base64():
+    pixels = np.arange(4, dtype=np.uint8).reshape(2, 2, 1)
+    data = base64.b64decode(json.loads(to_json({"a": (pixels,)}))["a"][0])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels[:, :, 0])

@@ -132,3 +132,16 @@ def test_mistakes(tokens, message):
     with pytest.raises(UsageError) as caught:
         read(*tokens)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_pictures_that_may_be_left_out():
+    @dataclass(frozen=True, kw_only=True)
+    class Optional:
+        image: Picture = field(default=None, metadata={"positional": True})
+        """The picture."""
+        text: str = ""
+        """A text."""
+
+    wanted = parameters(Optional, pictures=True)
+    assert parse("verb", VERB, wanted, ["a.png", "b.png"])["image"] == ("a.png", "b.png")
+    assert parse("verb", VERB, wanted, ["--text", "x"]) == {"image": (), "text": "x"}

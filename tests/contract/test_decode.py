@@ -75,8 +75,15 @@ def feed(part, values, owner) -> Feed:
     return Feed(data, torch.tensor(owner), mask)
 
 
+def memory_of(part, rows: int, **more):
+    """A latent; as a grid where the part reads one."""
+    grid = getattr(part, "grid", None) if getattr(part.config, "read", "") == "grid" else None
+    tokens = torch.Size(grid).numel() if grid else TOKENS
+    return replace(latent(rows, tokens=tokens, **more), grid=grid)
+
+
 def run(part, values, rows: int = 4, masked: bool = True) -> Decoded:
-    return part(latent(rows, tokens=TOKENS, masked=masked), feed(part, values, [i % rows for i in range(len(values))]))
+    return part(memory_of(part, rows, masked=masked), feed(part, values, [i % rows for i in range(len(values))]))
 
 
 def test_every_trainable_parameter_gets_a_gradient(part, values):
@@ -110,7 +117,7 @@ def test_the_training_flag_is_left_alone(part, values, training):
 
 def test_what_it_makes_depends_on_the_latent(part, values):
     first = run(part, values).prediction
-    other = part(latent(4, tokens=TOKENS, seed=8, masked=True), feed(part, values, range(4))).prediction
+    other = part(memory_of(part, 4, seed=8, masked=True), feed(part, values, range(4))).prediction
     assert not torch.allclose(first, other, atol=1e-5)
 
 

@@ -28,6 +28,7 @@ def requests(task, count=3, **changed):
     """Some of its requests, on the first pictures."""
     fields = {f.name: f for f in dataclasses.fields(task.Request)}
     options = {name: value for name, value in OPTIONS.items() if name in fields}
+    options |= {name: value[0] for name, value in options.items() if fields[name].type == "str" and value[0:0] == ()}
     images = [one.fields["image"] for one in eight.samples()[:count]]
     return [
         task.Request(**dict.fromkeys(picture_fields(task.Request), image), **options, **changed) for image in images

@@ -226,3 +226,9 @@ def test_a_dropped_in_reader_is_a_new_format(tmp_path, monkeypatch):
     file = Path(tmp_path / "a.lines")
     file.write_text("one\ntwo\n")
     assert Counter(s.fields["text"][0] for s in open_data(file)) == {"one": 1, "two": 1}
+
+
+@pytest.mark.parametrize(("shapes", "channels"), [([(9, 9), (9, 9, 1)], 1), ([(9, 9), (9, 9, 3)], 3), ([], 3)])
+def test_facts_say_whether_all_pictures_are_grey(shapes, channels):
+    table = [{"image": np.zeros(shape, np.uint8)} for shape in shapes] or [{"image": None, "text": "a word"}]
+    assert open_data(table, Data(val=0, test=0)).facts().picture_channels == channels

@@ -6,7 +6,7 @@ from tests.contract._parts import latent, one_row
 
 from tuwen.decode.text_rnn import Config, SoftAttention, State
 from tuwen.errors import ShapeError
-from tuwen.types import Feed, Widths
+from tuwen.types import Feed, Latent, Widths
 
 CELLS = [{"cell": cell, "attention": attention} for cell in ("rnn", "gru", "lstm") for attention in (False, True)]
 
@@ -102,3 +102,31 @@ def test_it_learns_a_caption_by_heart():
         loss.backward()
         optimiser.step()
     assert loss < 0.3
+
+
+@pytest.mark.parametrize("gate", ["feature", "whole"])
+def test_it_learns_where_to_look(gate):
+    """One of four tokens says which word comes: it gets the most attention. By chance in one of four."""
+    words, random = ["red", "blue", "green", "white"], torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    part = Config(width=16, embed=16, attention=True, feed=False, gate=gate, dropout=0.0, vocabulary=300).build(
+        Widths(6, 6)
+    )
+    part.fit(words)
+    signs, optimiser = torch.eye(6)[:4] * 3, torch.optim.Adam(part.parameters(), lr=0.01)
+    for _ in range(200):
+        which, where = (torch.randint(4, (16,), generator=random) for _ in range(2))
+        tokens = torch.zeros(16, 4, 6)
+        tokens[torch.arange(16), where] = signs[which]
+        out = part(Latent(torch.zeros(16, 6), tokens), feed(part, [words[i] for i in which], range(16)))
+        loss = torch.nn.functional.cross_entropy(out.prediction, out.target)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss < 0.5
+    assert (out.attention[:, 0].argmax(-1) == where).float().mean() > 0.8
+
+
+def test_the_gate_of_the_paper_is_one_number():
+    assert made(attention=True, gate="whole").look.gate.out_features == 1
+    assert made(attention=True).look.gate.out_features == 12

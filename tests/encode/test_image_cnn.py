@@ -57,3 +57,36 @@ def test_a_size_that_does_not_divide_names_the_nearest():
 def test_widths_and_blocks_have_one_number_a_stage():
     with pytest.raises(ConfigError, match=r"widths has 3 stages and blocks 2; give both as many numbers\."):
         Config(widths=(8, 16, 32)).build()
+
+
+def test_pictures_are_moved_in_training_only():
+    torch.manual_seed(0)
+    part = Config(size=16, stem=8, widths=(8, 16), flip=True, shift=4).build()
+    data, _ = part.prepare(part.config.example(1))
+    part.eval()
+    assert torch.equal(part(data).pooled, part(data).pooled)
+    part.train()
+    pooled = part(data.expand(6, -1, -1, -1)).pooled
+    assert len({tuple(one) for one in pooled.tolist()}) > 1, "copies of one picture differ"
+
+
+def test_digits_keep_their_size_with_a_stride_of_one():
+    part = Config(size=28, channels=1, stride=1).build()
+    latent = part(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
+    assert latent.grid == (7, 7) and part.prepare([])[0].shape == (0, 1, 28, 28)
+    with pytest.raises(ConfigError, match=r"stride is 3; it can be 1 or 2\."):
+        Config(stride=3).build()
+    with pytest.raises(ConfigError, match=r"channels is 4; it can be 3 \(colours\) or 1 \(grey\)\."):
+        Config(channels=4).build()
+
+
+def test_a_flat_pooled_vector_knows_where_things_are():
+    """The same spot in two corners: the mean of the tokens is nearly the same, all of them side by side are not."""
+    torch.manual_seed(0)
+    spots = torch.full((2, 3, 64, 64), 127, dtype=torch.uint8)
+    spots[0, :, 20:24, 20:24] = spots[1, :, 36:40, 36:40] = 255
+    for pool, apart in (("mean", False), ("flat", True)):
+        part = Config(pool=pool).build().eval()
+        pooled = part(spots).pooled
+        assert pooled.shape[1] == part.widths.pooled
+        assert ((pooled[0] - pooled[1]).norm() > 0.1 * pooled[0].norm()) == apart

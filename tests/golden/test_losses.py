@@ -18,7 +18,7 @@ from tests.tiny import SETTINGS
 from tuwen.train.loop import train
 
 STORED = Path(__file__).with_name("losses.json")
-RECIPES = ("cnn-transformer", "cnn-gru", "coca")
+RECIPES = ("cnn-transformer", "cnn-gru", "show-attend-tell", "coca", "dual-encoder", "siglip")
 STEPS = (1, 10, 50)
 
 
@@ -28,7 +28,7 @@ def losses(recipe, folder):
 
     def report(event):
         if event["kind"] == "step" and event["step"] in STEPS:
-            terms = ("loss", "caption", "contrastive")
+            terms = ("loss", "caption", "contrastive", "sigmoid", "coverage")
             found[str(event["step"])] = {name: event[name] for name in terms if name in event}
 
     settings = (*SETTINGS[recipe], "train.metric=loss", "train.evaluations=1", f"data.cache={folder}/cache")

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from tuwen.data._config import Data
+from tuwen.decode import image_dense
 from tuwen.encode import image_cnn
 from tuwen.text_part import pad
 from tuwen.train.cache import Cached
 from tuwen.train.feed import Ahead, Source, cut
 from tuwen.train.plan import Plan
-from tuwen.types import Sample
+from tuwen.types import Sample, Widths
 
 
 class Words:
@@ -147,3 +148,21 @@ def test_ahead_passes_an_error_on(source):
     with pytest.raises(ValueError, match="no such row"):
         ahead.take(0)
     ahead.close()
+
+
+def test_pictures_to_make_are_read_from_their_cache(source):
+    """The decoder's own pixels, for the rows that have a picture; what encoders read is not touched."""
+    part = image_dense.Config.tiny().build(Widths(4, 4))
+    cached = Cached("image", part, source.options)
+    cached.build(source.samples, lambda data: data, skip=pytest.fail, progress=lambda *_: None)
+    model = SimpleNamespace(
+        encoders={"image": source.caches["image"].part, "text": Words()},
+        decoders={"image": part, "text": Words()},
+        recipe=SimpleNamespace(data=source.options),
+    )
+    part.prepare = lambda values: pytest.fail("a cached picture is not prepared again")
+    batch = Source(model, source.samples, source.caches, {"image": cached}).batch([(2, -1), (1, -1), (0, -1)])
+    made, given = batch.targets["image"], batch.inputs["image"]
+    assert made.data.shape == (2, 1, 8, 8) and given.data.shape == (2, 3, 16, 16)
+    assert made.owner_P.tolist() == given.owner_P.tolist() == [0, 2]
+    assert made.data[:, 0, 0, 0].tolist() == [100, 0] and batch.present["image"].tolist() == [True, False, True]

@@ -8,14 +8,20 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 from tuwen import registry
+from tuwen._files import atomic
 from tuwen.command import _bulk
 from tuwen.command._rows import Rows, open_rows, to_json
 from tuwen.command._verb import parameters, picture_fields
-from tuwen.errors import DataError
+from tuwen.errors import ConfigError, DataError
+from tuwen.types import Picture
+
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""Suffixes of -o that ask a task for the picture that it makes of its answer, and how Pillow calls them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +36,17 @@ class _Device:
     """cpu, cuda, mps, or auto: the first that is there of cuda, mps, cpu."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Out:
+    out: str = ""
+    """FILE.png, .jpg or .webp that the picture is written to; several pictures stand on one sheet."""
+
+
 def task_parameters(task: ModuleType) -> list[inspect.Parameter]:
-    """MODEL, the fields of the task's Request, and for pictures the options of bulk work."""
-    bulk = parameters(_bulk.Options) if picture_fields(task.Request) else []
-    return [*parameters(_Model), *parameters(task.Request, pictures=True), *bulk, *parameters(_Device)]
+    """MODEL, the fields of the task's Request, for pictures the options of bulk work, for a drawn picture its file."""
+    more = _bulk.Options if picture_fields(task.Request) else _Out if hasattr(task, "picture") else None
+    named = parameters(more) if more else []
+    return [*parameters(_Model), *parameters(task.Request, pictures=True), *named, *parameters(_Device)]
 
 
 def open_model(path: str, device: str) -> Any:
@@ -53,6 +66,9 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
     task = registry.get("task", verb)
     options = {f.name: values[f.name] for f in dataclasses.fields(task.Request)}
     images = picture_fields(task.Request)
+    if not images and hasattr(task, "picture") and (values["out"] or not json):
+        _draw(task, values, [("", task.Request(**options))], json=json)
+        return
     if not images:
         model = open_model(values["model"], values["device"])
         [response] = task.run(model, [task.Request(**options)])
@@ -61,11 +77,66 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
     given = options.pop(images[0])
     pictures = _bulk.find_pictures([given] if isinstance(given, str) else given)
     requests = [(name, task.Request(**{images[0]: name}, **options)) for name, _ in pictures]
+    if not requests:  # a picture that may be left out
+        pictures, requests = [("", Path("made"))], [("", task.Request(**options))]
+    if Path(values["out"]).suffix.lower() in _PICTURES:
+        _draw(task, values, requests, json=json)
+        return
     rows = None
     if values["out"]:
-        columns = [f.name for f in dataclasses.fields(task.Response)]
-        rows = open_rows(values["out"], columns, pictures, overwrite=values["overwrite"])
+        drawn = _drawn(task)
+        columns = [f.name for f in dataclasses.fields(task.Response) if f.name not in drawn]
+        made = drawn[0] if drawn else ""
+        rows = open_rows(values["out"], columns, pictures, overwrite=values["overwrite"], made=made)
     _Job(task, values, rows, json).run(requests)
+
+
+def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[str, Any]], *, json: bool) -> None:
+    """Answers one request and writes the picture that the task makes of the answer.
+
+    Raises:
+        ConfigError: the task makes no pictures, or there are several requests.
+    """
+    out = Path(values["out"])
+    if out.suffix.lower() not in _PICTURES:
+        got = f"-o {out} is no picture" if values["out"] else "this verb draws a picture"
+        raise ConfigError(f"{got}; say where it goes with -o FILE.png (or .jpg, .webp), or take it from --json.")
+    if not hasattr(task, "picture") or len(requests) > 1:
+        why = (
+            f"this verb draws one picture at a time and got {len(requests)}"
+            if hasattr(task, "picture")
+            else "this verb draws nothing"
+        )
+        raise ConfigError(
+            f"-o {out} is a picture, but {why}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
+        )
+    [(name, request)] = requests
+    model = open_model(values["model"], values["device"])
+    [response] = task.run(model, [request])
+    drawn = task.picture(model, request, response)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(out) as temporary:
+        drawn.save(temporary, format=_PICTURES[out.suffix.lower()], pnginfo=_notes(drawn, values["model"]))
+    fields = {key: value for key, value in dataclasses.asdict(response).items() if key not in _drawn(task)}
+    named = {"image": name} if name else {}
+    print(to_json({**named, "out": str(out), **fields}) if json else task.show(response))
+
+
+def _drawn(task: ModuleType) -> list[str]:
+    """Fields of the task's Response that hold pictures."""
+    hints = get_type_hints(task.Response)
+    return [f.name for f in dataclasses.fields(task.Response) if hints[f.name] in (Picture, tuple[Picture, ...])]
+
+
+def _notes(drawn: Any, model: str) -> Any:
+    """What is known of a drawn picture, as text inside a PNG file; other formats leave it out."""
+    from PIL.PngImagePlugin import PngInfo
+
+    notes = PngInfo()
+    for name, value in {**drawn.info, "model": model}.items():
+        if isinstance(value, str):
+            notes.add_itxt(name, value)
+    return notes
 
 
 class _Job:

@@ -22,7 +22,8 @@ class Options:
     """Options of every verb that takes pictures."""
 
     out: str = ""
-    """Where answers go: FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture; what is there is not asked again."""
+    """Where answers go: FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture (one .png where pictures are
+    made); what is there is not asked again. FILE.png is the one picture that was made."""
     on_error: Literal["stop", "skip"] = "stop"
     """stop: end at the first picture that cannot be read; skip: leave it out, count it and name it."""
     overwrite: bool = False

@@ -123,9 +123,20 @@ def _evaluation(event: Event) -> str:
         return ""  # there is no validation part
     lines = [f"step {event['step']}: {figures}{' (best so far)' if event.get('best') else ''}"]
     for sample in event["samples"]:
-        reference = next(iter(sample.get("references") or ()), "")
-        lines.append(f"    {sample['key']}: {sample['caption']}" + (f"  [{reference}]" if reference else ""))
+        if "caption" in sample:
+            lines.append(_said(sample["key"], sample["caption"], next(iter(sample.get("references") or ()), "")))
+        elif "named" in sample:
+            lines.append(_said(sample["key"], *(_listed(sample[name]) for name in ("named", "label"))))
     return "\n".join(lines)
+
+
+def _said(key: str, said: str, right: str) -> str:
+    return f"    {key}: {said}" + (f"  [{right}]" if right else "")
+
+
+def _listed(labels: Any) -> str:
+    """One label, or several with commas between."""
+    return labels if isinstance(labels, str) else ", ".join(labels)
 
 
 def headlines(figures: Mapping[str, float]) -> str:
@@ -133,7 +144,18 @@ def headlines(figures: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.3g}" for name, value in figures.items() if name in _HEADLINES)
 
 
-_HEADLINES = ("loss", "cider", "bleu_4", "i2t_r1", "t2i_r1", "statement_truth", "distinct_captions", "shuffled_gap")
+_HEADLINES = (
+    "loss",
+    "accuracy",
+    "average_precision",
+    "cider",
+    "bleu_4",
+    "i2t_r1",
+    "t2i_r1",
+    "statement_truth",
+    "distinct_captions",
+    "shuffled_gap",
+)
 """Figures that are said at each evaluation; all of them stand in log.jsonl."""
 
 _WORDS: dict[str, Callable[[Event], str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -29,7 +30,12 @@ class Rows(Protocol):
 
 
 def open_rows(
-    out: str, columns: Sequence[str], pictures: Iterable[tuple[str, Path]], *, overwrite: bool = False
+    out: str,
+    columns: Sequence[str],
+    pictures: Iterable[tuple[str, Path]],
+    *,
+    overwrite: bool = False,
+    made: str = "",
 ) -> Rows:
     """The writer that a name asks for.
 
@@ -38,13 +44,18 @@ def open_rows(
         columns: fields of an answer.
         pictures: (path as typed, path below the folder that was typed) of every picture.
         overwrite: what is there already is written anew.
+        made: field of an answer that holds a picture: a folder then gets it as .png.
     Raises:
         ConfigError: a name that says neither, or a file that holds something else.
         DataError: two pictures would have one .txt.
     """
     path, suffix = Path(out), Path(out).suffix.lower()
     if out.endswith(("/", os.sep)) or path.is_dir() or not suffix:
-        return TextFiles(path, pictures, overwrite=overwrite)
+        return (
+            PictureFiles(path, pictures, made, overwrite=overwrite)
+            if made
+            else TextFiles(path, pictures, overwrite=overwrite)
+        )
     if suffix not in (".csv", ".jsonl"):
         raise ConfigError(
             f"-o {out} ends in {suffix}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
@@ -133,15 +144,17 @@ class JsonLines(_Appended):
 class TextFiles:
     """One .txt a picture, of the same stem, in a folder that mirrors the pictures' own; none is ever replaced."""
 
+    suffix = ".txt"
+
     def __init__(self, folder: Path, pictures: Iterable[tuple[str, Path]], *, overwrite: bool = False):
         if folder.is_file():
             raise ConfigError(
-                f"-o {folder} is a file; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
+                f"-o {folder} is a file; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one {self.suffix} a picture."
             )
         self.places: dict[str, Path] = {}
         taken: dict[Path, str] = {}
         for name, below in pictures:
-            place = folder / below.with_suffix(".txt")
+            place = folder / below.with_suffix(self.suffix)
             if place in taken:
                 raise DataError(f"{taken[place]} and {name} would both have {place}; use -o FILE.csv for them.")
             self.places[name], taken[place] = place, name
@@ -156,6 +169,36 @@ class TextFiles:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class PictureFiles(TextFiles):
+    """The same with one .png a picture; an answer that made none gets a .txt."""
+
+    suffix = ".png"
+
+    def __init__(self, folder: Path, pictures: Iterable[tuple[str, Path]], made: str, *, overwrite: bool = False):
+        super().__init__(folder, pictures, overwrite=overwrite)
+        self.made = made
+
+    def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
+        from tuwen._files import write_atomic
+
+        for name, fields, text in answers:
+            place, pixels = self.places[name], fields[self.made]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if pixels is None:
+                write_atomic(place.with_suffix(".txt"), text + "\n")
+            else:
+                write_atomic(place, png(pixels))
+
+
+def png(pixels_HWC: Any) -> bytes:
+    """(H, W, 1 or 3) uint8 as the bytes of a PNG file."""
+    from tuwen.task._pictures import image
+
+    file = io.BytesIO()
+    image(pixels_HWC).save(file, format="PNG")
+    return file.getvalue()
 
 
 def _read(path: Path) -> bytes:
@@ -182,7 +225,7 @@ def _cell(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """One line of JSON; what is no finite number is null, a path is its text."""
+    """One line of JSON; what is no finite number is null, a path is its text, a picture its PNG file in base64."""
     return json.dumps(_plain(value), ensure_ascii=False)
 
 
@@ -193,4 +236,6 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if getattr(value, "ndim", 0) == 3:
+        return base64.b64encode(png(value)).decode("ascii")
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -51,7 +51,8 @@ def parameters(cls: type, *, pictures: bool = False) -> list[inspect.Parameter]:
     Args:
         cls: a dataclass; a field without default is positional, as is one with `metadata={"positional": True}`,
             which may be left out; the others are options.
-        pictures: the last positional field, if it holds a picture, takes several files and folders.
+        pictures: the last positional field, if it holds a picture, takes several files and folders; one that may be
+            left out takes none, too.
     """
     docs, hints, images = field_docs(cls), typing.get_type_hints(cls), picture_fields(cls)
     required = [f.name for f in dataclasses.fields(cls) if not _has_default(f)]
@@ -69,6 +70,10 @@ def parameters(cls: type, *, pictures: bool = False) -> list[inspect.Parameter]:
             if f.default_factory is not dataclasses.MISSING:
                 default = f.default_factory()
             kind = _P.POSITIONAL_ONLY if positional else _P.KEYWORD_ONLY
+            if pictures and positional and f.name in images:
+                text = f"{docs.get(f.name, '')} Several, and folders of them, may be given."
+                made.append(_P(f.name, _P.VAR_POSITIONAL, annotation=_annotated(hint, f, {**docs, f.name: text})))
+                continue
             made.append(_P(f.name, kind, default=default, annotation=_annotated(hint, f, docs, default=default)))
     return made
 

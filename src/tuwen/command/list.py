@@ -18,7 +18,7 @@ _KINDS = ("recipe", *registry.KINDS)
 @dataclass(frozen=True, kw_only=True)
 class Request:
     kind: str = field(default="", metadata={"positional": True})
-    """recipe, data, encode, space, fuse, decode, generate, objective, metric, task or command;
+    """recipe, data, encode, space, fuse, decode, generate, objective, metric, judge, task or command;
     all if left out, `kind` for these words."""
 
 

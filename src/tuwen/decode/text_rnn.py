@@ -30,6 +30,8 @@ class Config:
     """Recurrent layers on each other."""
     attention: bool = False
     """Whether each step looks at the tokens of the latent, by soft attention."""
+    gate: Literal["feature", "whole"] = "feature"
+    """What the gate on the looked-at context decides: each feature by itself, or all together, as in the paper."""
     feed: bool = True
     """Whether each step sees the pooled vector; otherwise only the first state comes from it."""
     dropout: float = 0.1
@@ -73,11 +75,11 @@ class TextRnn(TextDecoder):
     """The pooled vector makes the first state; the output is deep (token, state and context) and tied.
 
     Source:
-        Vinyals et al. 2015, arXiv:1411.4555; with attention: Xu et al. 2015, arXiv:1502.03044, section 3.1.2 (deep
-        output: eq. 7) and 4.2 (soft attention with a gate).
+        Vinyals et al. 2015, arXiv:1411.4555; with attention: Xu et al. 2015, arXiv:1502.03044, section 3.1.2 (first
+        state from the mean of the grid, deep output: eq. 7) and 4.2 (soft attention with a gate; its doubly stochastic
+        penalty is `objective.coverage`).
     Differs:
-        the doubly stochastic penalty of section 4.2.1 is left out. Embeddings and output share their weights (Press
-        and Wolf 2017, arXiv:1608.05859).
+        embeddings and output share their weights (Press and Wolf 2017, arXiv:1608.05859).
     """
 
     def __init__(self, config: Config, widths: Widths):
@@ -92,7 +94,7 @@ class TextRnn(TextDecoder):
         self.first = nn.Linear(self.source.pooled, c.layers * c.width * (2 if c.cell == "lstm" else 1))
         self.feed = nn.Linear(self.source.pooled, c.embed) if c.feed else None
         self.cell = _CELLS[c.cell](c.embed + (memory if c.attention else 0), c.width, c.layers, batch_first=True)
-        self.look = SoftAttention(c.width, memory) if c.attention else None
+        self.look = SoftAttention(c.width, memory, whole=c.gate == "whole") if c.attention else None
         self.readout = nn.Linear(c.width + (memory if c.attention else 0), c.embed)
         self.dropout = nn.Dropout(c.dropout)
 
@@ -173,12 +175,12 @@ class SoftAttention(nn.Module):
         Bahdanau et al. 2015, arXiv:1409.0473, section 3.1; the gate: Xu et al. 2015, section 4.2.1.
     """
 
-    def __init__(self, width: int, memory: int):
+    def __init__(self, width: int, memory: int, *, whole: bool = False):
         super().__init__()
         self.key = nn.Linear(memory, width)
         self.query = nn.Linear(width, width, bias=False)
         self.energy = nn.Linear(width, 1, bias=False)
-        self.gate = nn.Linear(width, memory)
+        self.gate = nn.Linear(width, 1 if whole else memory)
 
     def keys(self, tokens_BMD: Tensor) -> Tensor:
         """(B, M, D) -> (B, M, width); once for a picture."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuwen.encode._image import Fit, example_pictures, normalised, places, squares
+from tuwen.encode._image import Fit, check_channels, example_pictures, moved, normalised, places, squares
 from tuwen.errors import ConfigError
 from tuwen.types import Latent, Widths
 
@@ -19,14 +19,24 @@ from tuwen.types import Latent, Widths
 class Config:
     size: int = 64
     """Side of the square picture in pixels; a multiple of 2 for the stem and of 2 more for each stage."""
+    channels: int = 3
+    """3: colours; 1: grey."""
     stem: int = 32
-    """Channels of the first convolution, which halves the picture."""
+    """Channels of the first convolution."""
+    stride: int = 2
+    """2: the first convolution halves the picture; 1: it keeps its size, for pictures of few pixels such as 28."""
     widths: tuple[int, ...] = (64, 128)
     """Channels of each stage; a stage halves the grid. The last is the width D of the tokens."""
     blocks: tuple[int, ...] = (1, 1)
     """Residual blocks of each stage; as many numbers as in widths."""
+    pool: Literal["mean", "flat"] = "mean"
+    """The pooled vector: the mean of the tokens, or all of them side by side, for what must also know where things are."""
     fit: Fit = "squash"
     """How a picture becomes a square: squash, crop (the centre) or pad (with white)."""
+    flip: bool = False
+    """Whether training mirrors half of the pictures; not where left and right matter, as in captions that name them."""
+    shift: int = 0
+    """Most pixels that training moves a picture by, each way, 0 or more; a few are worth it where rows are few."""
 
     def build(self) -> ImageCnn:
         return ImageCnn(self)
@@ -56,8 +66,10 @@ class ImageCnn(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.config = config
-        self.widths = Widths(config.widths[-1], config.widths[-1])
-        stride = 2 ** (1 + len(config.widths))
+        check_channels("encode.image_cnn", config.channels)
+        if config.stride not in (1, 2):
+            raise ConfigError(f"encode.image_cnn: stride is {config.stride}; it can be 1 or 2.")
+        stride = config.stride * 2 ** len(config.widths)
         if config.size % stride or config.size < stride:
             near = max(1, round(config.size / stride)) * stride
             raise ConfigError(
@@ -69,7 +81,8 @@ class ImageCnn(nn.Module):
             )
         side = config.size // stride
         self.grid = (side, side)
-        layers: list[nn.Module] = [_convolution(3, config.stem, stride=2), nn.ReLU()]
+        self.widths = Widths(config.widths[-1], config.widths[-1] * (side * side if config.pool == "flat" else 1))
+        layers: list[nn.Module] = [_convolution(config.channels, config.stem, stride=config.stride), nn.ReLU()]
         for before, width, blocks in zip((config.stem, *config.widths), config.widths, config.blocks, strict=False):
             layers += [_convolution(before, width, stride=2), nn.ReLU(), *(_Block(width) for _ in range(blocks))]
         self.layers = nn.Sequential(*layers)
@@ -77,15 +90,19 @@ class ImageCnn(nn.Module):
         self.position = nn.Parameter(places(side, side, config.widths[-1]))
 
     def prepare(self, values: Sequence[Any]) -> tuple[Tensor, None]:
-        """Raw pictures -> (P, 3, size, size) uint8."""
-        return squares(values, self.config.size, self.config.fit), None
+        """Raw pictures -> (P, C, size, size) uint8."""
+        return squares(values, self.config.size, self.config.fit, self.config.channels), None
 
     def forward(self, data: Tensor, mask: Tensor | None = None) -> Latent:
-        """(P, 3, size, size) uint8 -> tokens (P, h * w, D), row by row, and their mean (P, D)."""
-        x_PCHW = self.layers(normalised(data, (0.5,) * 3, (0.25,) * 3))
+        """(P, C, size, size) uint8 -> tokens (P, h * w, D), row by row, and pooled: their mean (P, D), or all of them."""
+        channels = self.config.channels
+        if self.training and (self.config.flip or self.config.shift):
+            data = moved(data, flip=self.config.flip, shift=self.config.shift)
+        x_PCHW = self.layers(normalised(data, (0.5,) * channels, (0.25,) * channels))
         # in channels_last the tokens already lie one after the other: no copy
         tokens_PTD = self.norm(x_PCHW.permute(0, 2, 3, 1).flatten(1, 2))
-        return Latent(tokens_PTD.mean(1), tokens_PTD + self.position, grid=self.grid)
+        pooled = tokens_PTD.flatten(1) if self.config.pool == "flat" else tokens_PTD.mean(1)
+        return Latent(pooled, tokens_PTD + self.position, grid=self.grid)
 
 
 def _convolution(before: int, width: int, *, stride: int = 1) -> nn.Sequential:

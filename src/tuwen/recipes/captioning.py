@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tuwen.data._config import Data
 from tuwen.decode import text_rnn, text_transformer
-from tuwen.encode import image_cnn
-from tuwen.objective import caption
+from tuwen.encode import image_cnn, image_pretrained
+from tuwen.objective import caption, coverage
 from tuwen.recipe import Recipe, Train
 from tuwen.recipes._sizes import Sizes
 from tuwen.space import projection
@@ -46,6 +46,31 @@ def cnn_gru(facts: Facts) -> Recipe:
 def cnn_lstm(facts: Facts) -> Recipe:
     """A CNN reads the picture, an LSTM that starts from its pooled vector writes the caption."""
     return _recurrent(facts, "cnn-lstm", "lstm")
+
+
+def show_attend_tell(facts: Facts) -> Recipe:
+    """A pretrained CNN's grid (--set encode.image.source=...), an LSTM that looks at a place for each word and can show which."""
+    base, size = cnn_transformer(facts), Sizes.of(facts)
+    width = 2 * size.width
+    decoder = text_rnn.Config(
+        cell="lstm",
+        width=width,
+        embed=size.width,
+        attention=True,
+        gate="whole",
+        feed=False,
+        dropout=0.3,
+        vocabulary=size.vocabulary,
+        max_tokens=size.max_tokens,
+    )
+    return replace(
+        base,
+        name="show-attend-tell",
+        encode={"image": image_pretrained.Config()},
+        space={"image": projection.Config(width=width, embed=0)},
+        decode={"text": decoder},
+        objective={**base.objective, "coverage": coverage.Config()},
+    )
 
 
 def _recurrent(facts: Facts, name: str, cell: str) -> Recipe:

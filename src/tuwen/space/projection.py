@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from tuwen.layers import AttentionPool, masked_mean
+from tuwen.layers import AttentionPool, masked_max, masked_mean
 from tuwen.types import Latent, Widths
 
 
@@ -19,12 +19,15 @@ class Config:
     """Width D of the tokens that decoders read."""
     embed: int = 256
     """Width D of the pooled vector that is compared; 0: none, the pooled vector is the mean of the tokens."""
-    pool: Literal["encoder", "attention"] = "encoder"
-    """What is projected to the pooled vector: the encoder's own, or a learned query that reads the tokens."""
+    pool: Literal["encoder", "attention", "mean", "max"] = "encoder"
+    """What is projected to the pooled vector: the encoder's own, what a learned query reads of the tokens, or their mean or
+    largest values."""
     heads: int = 6
     """Heads of the learned query, a divisor of width."""
     dropout: float = 0.0
     """Share of the encoder's features that is dropped in training."""
+    hidden: float = 0.0
+    """Share of the tokens that training hides, another part of the picture each time; 0 to below 1."""
     scale: float = 14.3
     """Initial factor on cosines when two fields are matched: 1 / temperature."""
     bias: float = 0.0
@@ -50,9 +53,8 @@ class Projection(nn.Module):
         self.tokens = nn.Linear(widths.tokens, config.width)
         self.norm_out = nn.LayerNorm(config.width)
         if config.embed:
-            learned = config.pool == "attention"
-            self.pool = AttentionPool(config.width, config.heads) if learned else None
-            self.pooled = nn.Linear(config.width if learned else widths.pooled, config.embed)
+            self.pool = AttentionPool(config.width, config.heads) if config.pool == "attention" else None
+            self.pooled = nn.Linear(widths.pooled if config.pool == "encoder" else config.width, config.embed)
             self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale) / 2))
             self.bias = nn.Parameter(torch.tensor(config.bias / 2))
 
@@ -60,8 +62,26 @@ class Projection(nn.Module):
         if latent.tokens is None:
             raise ValueError("space.projection reads tokens; the encoder gave none")
         tokens = self.norm_out(self.tokens(self.dropout(self.norm(latent.tokens))))
+        if self.training and self.config.hidden:
+            latent = replace(latent, mask=some(tokens, latent.mask, self.config.hidden))
         if not self.config.embed:
             return replace(latent, tokens=tokens, pooled=masked_mean(tokens, latent.mask))
-        source = latent.pooled if self.pool is None else self.pool(tokens, latent.mask)
         scale, bias = self.log_scale.clamp(max=math.log(100) / 2).exp(), self.bias
-        return replace(latent, tokens=tokens, pooled=self.pooled(source), scale=scale, bias=bias)
+        return replace(latent, tokens=tokens, pooled=self.pooled(self._source(latent, tokens)), scale=scale, bias=bias)
+
+    def _source(self, latent: Latent, tokens: Tensor) -> Tensor:
+        """(P, ...) what is projected to the pooled vector."""
+        if self.pool is not None:
+            return self.pool(tokens, latent.mask)
+        if self.config.pool == "encoder":
+            return self.dropout(latent.pooled)
+        return (masked_mean if self.config.pool == "mean" else masked_max)(tokens, latent.mask)
+
+
+def some(tokens_PTD: Tensor, mask_PT: Tensor | None, hidden: float) -> Tensor:
+    """(P, T) bool: the real tokens without a share of them, drawn anew each time; at least one a row stays."""
+    real_PT = (
+        torch.ones(tokens_PTD.shape[:2], dtype=torch.bool, device=tokens_PTD.device) if mask_PT is None else mask_PT
+    )
+    draw_PT = torch.rand(real_PT.shape, device=real_PT.device).masked_fill(~real_PT, -1.0)
+    return ((draw_PT >= hidden) | (draw_PT == draw_PT.amax(1, keepdim=True))) & real_PT

@@ -3,6 +3,7 @@
 Example:
     tuwen caption MODEL photo.jpg
     tuwen caption MODEL photos/ -o captions.csv
+    tuwen caption MODEL photo.jpg --attention -o looked.png
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import Cancelled, Emit, alike, ask, asking, at_least, pictures
+from tuwen.task._attention import Look, draw, looks
 from tuwen.types import Picture, Route
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from tuwen.generate._written import Written
     from tuwen.model import CrossModal
     from tuwen.types import Latent
@@ -38,6 +42,8 @@ class Request:
     """0 prefers short captions, above 1 long ones; has no effect with beam=1."""
     best: int = 1
     """How many captions to give, 1 to beam; the others stand in `alternatives`."""
+    attention: bool = False
+    """Also say where the model looked for each word; for decoders with soft attention, as in recipe show-attend-tell."""
 
     def __post_init__(self) -> None:
         at_least(1, beam=self.beam, max_tokens=self.max_tokens, best=self.best)
@@ -65,6 +71,8 @@ class Text:
 class Response(Text):
     alternatives: tuple[Text, ...] = ()
     """The next best captions, where best is above 1."""
+    attention: tuple[Look, ...] = ()
+    """Each word of the caption with what the model looked at, where attention was asked for."""
 
 
 def route_of(model: CrossModal) -> Route | None:
@@ -90,7 +98,7 @@ def run(
     Returns:
         One Response a Request, in their order. A caption does not depend on the other requests.
     Raises:
-        CannotError: the model was not trained to caption.
+        CannotError: the model was not trained to caption, or has no attention that it could tell of.
         DataError: a picture cannot be read; it is named.
     """
     model.require("caption")
@@ -100,7 +108,11 @@ def run(
             latent = latent_of(model, pictures(model, [request.image for request in part]))
             method, decoder = method_of(part[0]).build(), model.decoders["text"]
             written = method(decoder, latent, emit=emit and _text_emitter(decoder, numbers, emit), cancelled=cancelled)
-            made.update(zip(numbers, (_response(decoder, texts) for texts in written), strict=True))
+            found = (
+                looks(decoder, latent, [one[0].tokens for one in written]) if part[0].attention else [()] * len(part)
+            )
+            answers = (_response(decoder, texts, looked) for texts, looked in zip(written, found, strict=True))
+            made.update(zip(numbers, answers, strict=True))
     return [made[number] for number in range(len(requests))]
 
 
@@ -128,12 +140,12 @@ def mean_logprob(written: Written) -> float:
     return written.logprob / max(1, len(written.tokens) + written.finished)
 
 
-def _response(decoder: Any, written: Sequence[Written]) -> Response:
+def _response(decoder: Any, written: Sequence[Written], looked: tuple[Look, ...]) -> Response:
     texts = decoder.texts([one.tokens for one in written])
     found = [
         {"caption": text, "logprob": round(mean_logprob(one), 4)} for text, one in zip(texts, written, strict=True)
     ]
-    return Response(**found[0], alternatives=tuple(Text(**one) for one in found[1:]))
+    return Response(**found[0], alternatives=tuple(Text(**one) for one in found[1:]), attention=looked)
 
 
 def _text_emitter(decoder: Any, numbers: Sequence[int], emit: Emit) -> Any:
@@ -151,9 +163,23 @@ def call(model: CrossModal, image: Any, **options: Any) -> Any:
     return ask(sys.modules[__name__], model, image, "image", options)
 
 
+def picture(model: CrossModal, request: Request, response: Response) -> Image:
+    """Where the model looked for each word: what `-o looked.png` writes.
+
+    Raises:
+        ConfigError: attention was not asked for.
+    """
+    if not response.attention:
+        raise ConfigError(
+            "-o to a picture draws where the model looked, which was not asked for; add --attention, or write captions "
+            "with -o FILE.csv"
+        )
+    return draw(model, request.image, response.attention)
+
+
 def show(response: Response) -> str:
     """The caption; with alternatives, one a line."""
     return "\n".join(text.caption for text in (response, *response.alternatives))
 
 
-__all__ = ["Request", "Response", "Text", "able", "call", "recipe_hint", "run", "show"]
+__all__ = ["Request", "Response", "Text", "able", "call", "picture", "recipe_hint", "run", "show"]

@@ -1,0 +1,115 @@
+"""A latent grows to a picture: each stage doubles the grid and convolves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tuwen.decode._picture import Output, PictureDecoder
+from tuwen.encode._image import Fit, example_pictures
+from tuwen.errors import ConfigError, ShapeError
+from tuwen.types import Latent, Widths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    side: int = 64
+    """Side of the square picture in pixels; a multiple of 2 for each stage."""
+    channels: int = 3
+    """3: colours; 1: grey."""
+    widths: tuple[int, ...] = (128, 64, 32)
+    """Channels of each stage; a stage doubles the grid. The last cost most."""
+    blocks: int = 1
+    """Residual blocks of each stage, 0 or more."""
+    read: Literal["pooled", "grid"] = "pooled"
+    """What the picture grows from: the pooled vector, or a grid of tokens that is as many times smaller as the stages say."""
+    output: Output = "sigmoid"
+    """sigmoid: pixels between 0 and 1; linear: any number, cut in use."""
+    fit: Fit = "squash"
+    """How a picture becomes a square target: squash, crop (the centre) or pad (with white)."""
+
+    def build(self, widths: Widths) -> ImageDeconv:
+        return ImageDeconv(self, widths)
+
+    @classmethod
+    def tiny(cls) -> Config:
+        return cls(side=16, widths=(16, 8))
+
+    def example(self, batch: int) -> list[np.ndarray]:
+        return example_pictures(batch, self.side)
+
+
+class ImageDeconv(PictureDecoder):
+    """Pooled (P, D) or a grid (P, h * w, D) -> pictures.
+
+    Pixels are repeated and then convolved: transposed convolutions draw chequered patterns. Batch norms as in
+    `encode/image_cnn`.
+
+    Source:
+        Odena et al. 2016, "Deconvolution and Checkerboard Artifacts", Distill; residual stages: Miyato et al. 2018,
+        arXiv:1802.05957, table 4.
+    Raises:
+        ConfigError: the side does not divide, or there are no stages.
+    """
+
+    def __init__(self, config: Config, widths: Widths):
+        super().__init__("decode.image_deconv", config.side, config.channels, config.output, config.fit)
+        self.config = config
+        scale = 2 ** len(config.widths)
+        if not config.widths or config.side % scale or config.side < scale:
+            near = max(1, round(config.side / scale)) * scale
+            raise ConfigError(
+                f"decode.image_deconv: side is {config.side}; {len(config.widths)} stages make a multiple of {scale}, "
+                f"and there is at least one. Set side={near}, or give other widths."
+            )
+        start = config.side // scale
+        self.grid = (start, start)
+        """Tokens that it reads fold to this."""
+        first = config.widths[0]
+        if config.read == "pooled":
+            self.begin: nn.Module = nn.Sequential(
+                nn.Linear(widths.pooled, first * start * start), nn.Unflatten(1, (first, start, start))
+            )
+        else:
+            self.begin = nn.Conv2d(widths.tokens, first, 1)
+        stages: list[nn.Module] = [nn.BatchNorm2d(first), nn.ReLU()]
+        for before, width in zip((first, *config.widths), config.widths, strict=False):
+            stages += [nn.Upsample(scale_factor=2), _convolution(before, width), nn.ReLU()]
+            stages += [_Block(width) for _ in range(config.blocks)]
+        self.layers = nn.Sequential(*stages, nn.Conv2d(config.widths[-1], config.channels, 3, padding=1))
+
+    def draw(self, latent: Latent) -> Tensor:
+        begun = self.begin(latent.pooled if self.config.read == "pooled" else self._folded(latent))
+        # the convolutions are a fourth faster where the channels of a pixel lie together
+        return self.layers(begun.contiguous(memory_format=torch.channels_last)).contiguous()
+
+    def _folded(self, latent: Latent) -> Tensor:
+        """(P, h * w, D) -> (P, D, h, w)."""
+        if latent.tokens is None or latent.grid != self.grid:
+            got = "no tokens" if latent.tokens is None else f"a grid of {latent.grid}"
+            raise ShapeError(
+                f"decode.image_deconv with read='grid' makes {self.side} pixels of a grid of {self.grid}; it got {got}. "
+                "Give the encoder as many stages, or set read=pooled."
+            )
+        return latent.tokens.transpose(1, 2).unflatten(2, self.grid)
+
+
+def _convolution(before: int, width: int) -> nn.Sequential:
+    """A 3x3 convolution and its batch norm."""
+    return nn.Sequential(nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+
+
+class _Block(nn.Module):
+    """x + what two 3x3 convolutions make of it."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first, self.second = _convolution(width, width), _convolution(width, width)
+
+    def forward(self, x_PCHW: Tensor) -> Tensor:
+        return F.relu(x_PCHW + self.second(F.relu(self.first(x_PCHW))))

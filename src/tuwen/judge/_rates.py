@@ -1,0 +1,100 @@
+"""Figures that are made of sums over rows, so that a bootstrap over the rows gives their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+DRAWS = 1000
+"""Samples of a bootstrap."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Sums over rows, and what they give."""
+
+    rows_NM: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    """(N, M): what each row adds to each of M sums."""
+    of: Callable[[np.ndarray], dict[str, float]] = lambda sums_M: {}
+    """(M,) sums -> figures."""
+    more: Mapping[str, float] = field(default_factory=dict)
+    """Figures without an interval."""
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Name -> value over all rows."""
+        return {**self.of(self.rows_NM.sum(0)), **self.more}
+
+    def intervals(self, seed: int = 0) -> dict[str, tuple[float, float]]:
+        """Name -> 2.5 % and 97.5 % points over `DRAWS` samples of the rows, with replacement."""
+        return _bounds(self.of(times_N @ self.rows_NM) for times_N in samples(len(self.rows_NM), seed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighted:
+    """Figures that are more than sums over rows (a ranking), of rows that count as often as they are drawn."""
+
+    num_rows: int
+    of: Callable[[np.ndarray], dict[str, float]]
+    """(N,) how often each row counts -> figures."""
+    more: Mapping[str, float] = field(default_factory=dict)
+    """Figures without an interval."""
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Name -> value over all rows."""
+        return {**(self.of(np.ones(self.num_rows)) if self.num_rows else {}), **self.more}
+
+    def intervals(self, seed: int = 0) -> dict[str, tuple[float, float]]:
+        """As `Rates.intervals`."""
+        return _bounds(self.of(times_N) for times_N in samples(self.num_rows, seed))
+
+
+def samples(num_rows: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """`DRAWS` samples of the rows, as (N,) how often each is in it; none where there are no rows."""
+    generator = np.random.default_rng(seed)
+    for _ in range(DRAWS if num_rows else 0):
+        yield np.bincount(generator.integers(0, num_rows, num_rows), minlength=num_rows)
+
+
+def _bounds(drawn: Iterable[Mapping[str, float]]) -> dict[str, tuple[float, float]]:
+    """Name -> 2.5 % and 97.5 % points; a count has none."""
+    found: dict[str, list[float]] = {}
+    for figures in drawn:
+        for name, value in figures.items():
+            found.setdefault(name, []).append(value)
+    bounds = {name: np.percentile(values, (2.5, 97.5)) for name, values in found.items() if not name.startswith("num_")}
+    return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
+
+
+def mean_rates(columns: Mapping[str, np.ndarray]) -> Rates:
+    """Means over rows.
+
+    Args:
+        columns: figure -> (N,) its value of each row.
+    """
+    names = list(columns)
+    rows_NM = np.column_stack([*columns.values(), np.ones(len(next(iter(columns.values()))))])
+    return Rates(rows_NM=rows_NM, of=lambda sums_M: {n: float(sums_M[i] / sums_M[-1]) for i, n in enumerate(names)})
+
+
+class Means:
+    """Weighted means of named numbers that come batch by batch."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = defaultdict(float)
+        self._weights: dict[str, float] = defaultdict(float)
+
+    def add(self, name: str, value: float, weight: float) -> None:
+        """A mean over `weight` things; what is not a number is left out."""
+        if weight and not math.isnan(value):
+            self._sums[name] += value * weight
+            self._weights[name] += weight
+
+    def result(self) -> dict[str, float]:
+        """Name -> mean of what was added."""
+        return {name: total / self._weights[name] for name, total in self._sums.items()}

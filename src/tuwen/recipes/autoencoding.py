@@ -1,0 +1,78 @@
+"""Pictures through a bottleneck and back (Hinton and Salakhutdinov 2006, Science 313; Kingma and Welling 2013, arXiv:1312.6114)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tuwen.decode import image_deconv
+from tuwen.decode import image_dense as decode_dense
+from tuwen.encode import image_cnn
+from tuwen.encode import image_dense as encode_dense
+from tuwen.objective import elbo, reconstruction
+from tuwen.recipe import Recipe, Train
+from tuwen.space import bottleneck, gaussian
+from tuwen.types import Facts, Route
+
+_SMALL = 32
+"""Side of pictures up to which they are kept at their size."""
+
+
+def dense_autoencoder(facts: Facts) -> Recipe:
+    """A picture as 32 numbers and back, through dense layers of 128 and 64."""
+    side, channels = _picture(facts)
+    return Recipe(
+        name="dense-autoencoder",
+        encode={"image": encode_dense.Config(size=side, channels=channels, widths=(128, 64))},
+        space={"image": bottleneck.Config(width=32)},
+        decode={"image": decode_dense.Config(side=side, channels=channels, hidden=(64, 128))},
+        objective={"reconstruction": reconstruction.Config()},
+        routes={"reconstruct": Route(given=("image",), make="image")},
+        train=_train(facts, 1_000_000),
+    )
+
+
+def conv_autoencoder(facts: Facts) -> Recipe:
+    """A picture as 32 numbers and back, through convolutions."""
+    side, channels = _picture(facts)
+    small = side <= _SMALL
+    encoder = image_cnn.Config(
+        size=side, channels=channels, stem=16, stride=1 if small else 2, widths=(32, 64), pool="flat"
+    )
+    widths = (64, 16) if small else (64, 32, 16)
+    return replace(
+        dense_autoencoder(facts),
+        name="conv-autoencoder",
+        encode={"image": encoder},
+        decode={"image": image_deconv.Config(side=side, channels=channels, widths=widths)},
+        train=_train(facts, 400_000),
+    )
+
+
+def vae(facts: Facts) -> Recipe:
+    """A picture as a normal distribution of 16 numbers and back; draws new ones like those it has learned."""
+    base, (side, channels) = conv_autoencoder(facts), _picture(facts)
+    if side <= _SMALL and channels == 1:
+        base = replace(
+            base,
+            encode={"image": encode_dense.Config(size=side, widths=(512,))},
+            decode={"image": decode_dense.Config(side=side, hidden=(512,))},
+        )
+    return replace(
+        base,
+        name="vae",
+        space={"image": gaussian.Config(width=16 if side <= _SMALL else 64)},
+        objective={"elbo": elbo.Config()},
+        train=replace(base.train, clip=0.0),
+    )
+
+
+def _picture(facts: Facts) -> tuple[int, int]:
+    """Side and channels of what goes through: small pictures as they are, others at 64 pixels."""
+    side = max(4, round(facts.picture_side / 4) * 4) if facts.picture_side <= _SMALL else 64
+    return side, facts.picture_channels
+
+
+def _train(facts: Facts, pictures: int) -> Train:
+    """Some pictures long, however few there are to see again and again."""
+    epochs = min(400.0, max(4.0, pictures / max(1, facts.num_train)))
+    return Train(epochs=epochs, batch=64, lr=2e-3, weight_decay=0.0, betas=(0.9, 0.999))

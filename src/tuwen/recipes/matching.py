@@ -1,0 +1,61 @@
+"""Matching pictures with texts in a shared space, by two towers (Frome et al. 2013; Radford et al. 2021, arXiv:2103.00020)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tuwen.data._config import Data
+from tuwen.encode import image_cnn, image_pretrained, text_rnn, text_transformer
+from tuwen.objective import contrastive, sigmoid
+from tuwen.recipe import Recipe, Train
+from tuwen.recipes._sizes import Sizes
+from tuwen.space import projection
+from tuwen.types import Facts, Route
+
+
+def dual_encoder(facts: Facts) -> Recipe:
+    """Matching over a frozen picture tower (--set encode.image.source=...): its features are made once, a GRU reads the text."""
+    base, size = clip(facts), Sizes.of(facts)
+    text = text_rnn.Config(
+        width=512, embed=256, pool="max", dropout=0.2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
+    )
+    return replace(
+        base,
+        name="dual-encoder",
+        encode={"image": image_pretrained.Config(), "text": text},
+        train=replace(base.train, lr=1e-3, batch=128),
+    )
+
+
+def clip(facts: Facts) -> Recipe:
+    """Matching with both towers trained: from scratch, or an encoder of the user's own with --set encode.image.frozen=false."""
+    size = Sizes.of(facts)
+    text = text_transformer.Config(
+        width=size.width,
+        heads=size.heads,
+        layers=size.layers,
+        dropout=size.dropout,
+        vocabulary=size.vocabulary,
+        max_tokens=size.max_tokens,
+    )
+    return Recipe(
+        name="clip",
+        encode={"image": image_cnn.Config(size=size.side), "text": text},
+        space={
+            "image": projection.Config(width=size.width, embed=256, pool="attention", heads=size.heads),
+            "text": projection.Config(width=size.width, embed=256),
+        },
+        objective={"match": contrastive.Config()},
+        routes={"image": Route(given=("image",), how="embed"), "text": Route(given=("text",), how="embed")},
+        data=Data(captions="one"),
+        train=Train(epochs=size.epochs, batch=128, lr=size.lr, ema=0.999, metric="recall", evaluate_rows=1000),
+    )
+
+
+def siglip(facts: Facts) -> Recipe:
+    """Matching as `clip`, each pair judged by itself (sigmoid): for small batches (Zhai et al. 2023, arXiv:2303.15343)."""
+    base = clip(facts)
+    space = {name: replace(config, scale=10.0, bias=-10.0) for name, config in base.space.items()}
+    return replace(
+        base, name="siglip", space=space, objective={"match": sigmoid.Config()}, train=replace(base.train, batch=32)
+    )

@@ -1,0 +1,69 @@
+"""What the tasks that make pictures share: the routes to them, and pixels as an image with what is to be known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tuwen.types import Route
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+    from tuwen.model import CrossModal
+    from tuwen.types import Batch, Latent
+
+GAP = 4
+"""Pixels between the pictures of a sheet."""
+
+
+def routes_to(model: CrossModal, field: str) -> dict[str, Route]:
+    """Routes that make a field of others, those that make it of one alone first."""
+    found = {name: route for name, route in model.recipe.routes.items() if route.make == field and route.how == "teach"}
+    return dict(sorted(found.items(), key=lambda item: len(item[1].given)))
+
+
+def route_from(model: CrossModal, field: str, given: set[str]) -> str:
+    """The route that makes a field of what is given, as much of it as can be used; empty where there is none."""
+    fits = [
+        (name, route)
+        for name, route in routes_to(model, field).items()
+        if (given & set(route.given) if route.fuse else route.given[0] in given)
+    ]
+    best = max(fits, key=lambda item: (len(given & set(item[1].given)), -len(item[1].given)), default=("", None))
+    return best[0]
+
+
+def latent_of(model: CrossModal, name: str, batch: Batch) -> Latent:
+    """What the decoder of a route reads of a batch."""
+    route = model.recipe.routes[name]
+    made = model(batch, {name: route})
+    return made.latents[name if route.fuse else route.given[0]]
+
+
+def image(pixels_HWC: np.ndarray, about: Mapping[str, Any] | None = None) -> Image:
+    """(H, W, 1 or 3) uint8 as an image; `about` is kept with it, and goes into a PNG file as text."""
+    from PIL import Image
+
+    made = Image.fromarray(pixels_HWC[:, :, 0] if pixels_HWC.shape[2] == 1 else pixels_HWC)
+    made.info.update({name: str(value) for name, value in (about or {}).items()})
+    return made
+
+
+def sheet(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures of one size side by side and below each other, about as many columns as rows, white between them."""
+    import math
+
+    import numpy as np
+
+    if len(pictures) == 1:
+        return pictures[0]
+    height, width, channels = pictures[0].shape
+    columns = math.ceil(math.sqrt(len(pictures)))
+    rows = math.ceil(len(pictures) / columns)
+    whole = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels), 255, np.uint8)
+    for number, picture in enumerate(pictures):
+        top, left = number // columns * (height + GAP), number % columns * (width + GAP)
+        whole[top : top + height, left : left + width] = picture
+    return whole

@@ -1,0 +1,73 @@
+"""What every judge does: says whether it is able, takes batches, gives finite figures and rows that are JSON."""
+
+import json
+import math
+
+import pytest
+import torch
+from tests import eight
+
+from tuwen import registry
+from tuwen.generate.greedy import Config as Greedy
+from tuwen.judge._asked import Asked
+from tuwen.model import CrossModal
+from tuwen.recipe import Recipe
+
+NAMES = registry.names("judge")
+
+
+@pytest.fixture(params=NAMES)
+def module(request):
+    return registry.get("judge", request.param)
+
+
+def judged(module, model, samples, shuffled=True):
+    judge = module.Judge(model, Asked(method=Greedy(max_tokens=5).build(), shuffled=shuffled))
+    with torch.no_grad():
+        for start in range(0, len(samples), 4):
+            batch = model.batch(samples[start : start + 4], targets=True)
+            judge.add(model(batch), batch)
+    return judge
+
+
+def able(module):
+    for model in (eight.model(), eight.classifier()):
+        if module.able(model):
+            return model
+    pytest.skip("judges another kind of model; its own test has one")
+
+
+def test_a_model_without_routes_is_not_judged(module):
+    assert not module.able(CrossModal(Recipe(name="empty"), lambda where, part: None))
+
+
+def test_figures_are_finite_and_chance_belongs_to_them(module):
+    judge = judged(module, able(module), eight.samples())
+    found = list(judge.rates())
+    figures = {name: value for rates, _ in found for name, value in rates.figures.items()}
+    assert figures and all(math.isfinite(value) for value in figures.values())
+    assert all(math.isfinite(value) for _, chance in found for value in chance.values())
+    for rates, _ in found:
+        assert rates.intervals().keys() <= rates.figures.keys()
+    assert set(module.Judge.less) <= figures.keys()
+
+
+def test_rows_are_json_and_have_their_key(module):
+    samples = eight.samples()
+    rows = judged(module, able(module), samples).rows()
+    assert {row["key"] for row in rows} <= {sample.key for sample in samples}
+    json.dumps(rows)
+
+
+def test_tables_are_json(module):
+    judge = judged(module, able(module), eight.samples())
+    if not hasattr(judge, "tables"):
+        pytest.skip("gives none")
+    tables = judge.tables(bootstrap=True)
+    assert tables and all(isinstance(name, str) and isinstance(rows, list) for name, rows in tables.items())
+    json.dumps(tables)
+
+
+def test_nothing_seen_gives_nothing(module):
+    judge = judged(module, able(module), [])
+    assert judge.rows() == [] and not any(rates.figures for rates, _ in judge.rates())

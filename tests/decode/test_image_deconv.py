@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+import torch
+
+from tuwen.decode.image_deconv import Config
+from tuwen.errors import ConfigError, ShapeError
+from tuwen.types import Feed, Latent, Widths
+
+
+def latent(rows=2, grid=None, width=12):
+    tokens = None if grid is None else torch.randn(rows, grid[0] * grid[1], width)
+    return Latent(torch.randn(rows, 10), tokens, grid=grid)
+
+
+def test_two_stages_make_a_picture_of_four_times_the_grid():
+    part = Config(side=28, channels=1, widths=(16, 8)).build(Widths(12, 10)).eval()
+    assert part.grid == (7, 7) and part.make(latent()).shape == (2, 1, 28, 28)
+
+
+def test_a_token_grows_where_it_stands():
+    """Of a grid only the corner is changed: the far corner of the picture stays as it was."""
+    torch.manual_seed(0)
+    part = Config(side=64, widths=(8, 8), read="grid", blocks=0).build(Widths(12, 10)).eval()
+    one = latent(1, (16, 16))
+    other = Latent(one.pooled, one.tokens.clone(), grid=one.grid)
+    other.tokens[0, 0] += 5
+    with torch.no_grad():
+        moved = (part.make(one) - part.make(other)).abs().sum(1)[0]
+    assert moved[:4, :4].sum() > 0 and moved[32:, 32:].sum() == 0
+
+
+def test_a_grid_of_another_size_is_refused():
+    part = Config(side=16, widths=(8, 8), read="grid").build(Widths(12, 10))
+    with pytest.raises(
+        ShapeError, match=r"makes 16 pixels of a grid of \(4, 4\); it got a grid of \(2, 8\)\. Give the encoder as many"
+    ):
+        part.make(latent(1, (2, 8)))
+    with pytest.raises(ShapeError, match=r"it got no tokens\. .* or set read=pooled"):
+        part.make(latent(1))
+
+
+def test_a_side_that_does_not_divide_names_the_nearest():
+    with pytest.raises(
+        ConfigError, match=r"side is 30; 2 stages make a multiple of 4, .* Set side=32, or give other widths"
+    ):
+        Config(side=30, widths=(8, 8)).build(Widths(12, 10))
+    with pytest.raises(ConfigError, match="0 stages make a multiple of 1, and there is at least one"):
+        Config(widths=()).build(Widths(12, 10))
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "linear"])
+def test_predictions_and_targets_are_on_one_scale(output):
+    part = Config(side=8, channels=1, widths=(8,), output=output).build(Widths(12, 10)).eval()
+    white = Feed(part.prepare([np.full((8, 8), 255, np.uint8)] * 2)[0], torch.tensor([1, 1]))
+    with torch.no_grad():
+        given = latent()
+        made = part(given, white)
+        shown = part.make(given)
+    assert made.target.max() == made.target.min() == 1 and made.prediction.shape == made.target.shape
+    assert torch.equal(made.prediction[0], made.prediction[1]), "both targets belong to the second latent"
+    torch.testing.assert_close(shown[1], made.prediction[1].clamp(0, 1))
+    assert (made.logits is None) == (output == "linear")
+
+
+def test_pictures_are_bytes():
+    part = Config(side=4, channels=1, widths=(4,)).build(Widths(1, 1))
+    made = torch.tensor([0.0, 0.25, 1.0, 2.0]).view(1, 1, 1, 4).expand(1, 1, 4, 4)
+    [pixels] = part.pictures(made)
+    assert pixels.shape == (4, 4, 1) and pixels.dtype == np.uint8
+    assert pixels[0, :, 0].tolist() == [0, 64, 255, 255], "0.25 * 255 = 63.75"
