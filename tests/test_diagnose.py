@@ -40,3 +40,12 @@ def test_ln_batch_where_chance_is_not_said():
     figures = {"contrastive": 3.4}
     assert "guessing gives 3.47" in warnings_of(figures, 32)[0]
     assert warnings_of(figures, 64) == []
+
+
+def test_one_class_for_all():
+    assert warnings_of({"commonest_named": 0.97, "accuracy": 0.4}, 64) == [
+        "one class is named for 97% of the pictures; train longer, or let rare classes weigh as much as common ones: "
+        "objective.classification.balanced=true"
+    ]
+    assert warnings_of({"commonest_named": 0.97, "accuracy": 0.96}, 64) == [], "the rows are like that"
+    assert warnings_of({"commonest_named": 0.5, "accuracy": 0.4}, 64) == []

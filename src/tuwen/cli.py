@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and gives its exit status; prints, and never raises."""
     tokens = list(sys.argv[1:] if argv is None else argv)
     try:
-        _run([token for token in tokens if token != "--debug"])
+        run([token for token in tokens if token != "--debug"])
         sys.stdout.flush()
         return 0
     except KeyboardInterrupt as stop:
@@ -63,7 +63,8 @@ def verbs() -> dict[str, str]:
     return dict(sorted((name, kind) for kind in ("task", "command") for name in registry.names(kind)))
 
 
-def _run(tokens: list[str]) -> None:
+def run(tokens: list[str]) -> None:
+    """Runs a command line and prints what it gives; whatever goes wrong is raised."""
     if not tokens or tokens[0] in ("--help", "-h", "help"):
         return _overview()
     if tokens[0] == "--version":
@@ -128,5 +129,5 @@ def _overview() -> None:
         for name in (name for name in known if known[name] == kind):
             print(f"    {name:<{width}}{registry.summary(kind, name)}")
         print()
-    print("Start:\n    tuwen train scenes -o model --time-limit 5m\n    tuwen caption model photo.jpg\n")
+    print("Start:\n    tuwen demo\n    tuwen train photos/ -o model --time-limit 20m\n    tuwen caption model photo.jpg\n")
     print("`tuwen VERB --help` shows options and an example. Every verb takes --json and --debug.")

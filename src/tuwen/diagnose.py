@@ -9,6 +9,8 @@ _SAME_SHARE = 0.5
 """Share of the pictures from which one sentence for all of them is said to be one."""
 _FEW_DISTINCT = 0.1
 """Share of distinct captions below which they are said to be few."""
+_ONE_CLASS = 0.95
+"""Share of the pictures from which one class for all of them is said to be one, where it is not the right one."""
 _NO_GAP = 0.02
 """Nats per token that the wrong picture costs at least where pictures are looked at."""
 _NEAR_CHANCE = 0.95
@@ -24,7 +26,14 @@ def warnings_of(figures: Mapping[str, float], batch: int) -> list[str]:
         figures: of `tuwen.evaluation.evaluate`; those that are missing are not judged.
         batch: rows of a batch; ln(batch) is what guessing gives where the figures do not say `contrastive_chance`.
     """
-    found = (_same(figures), _few(figures), _blind(figures), _apart(figures, batch), _not_finite(figures))
+    found = (
+        _same(figures),
+        _few(figures),
+        _one_class(figures),
+        _blind(figures),
+        _apart(figures, batch),
+        _not_finite(figures),
+    )
     return [text for text in found if text]
 
 
@@ -44,6 +53,16 @@ def _few(figures: Mapping[str, float]) -> str:
     if figures.get("num_captions", 0.0) < _FEW_ROWS or common or share > _FEW_DISTINCT:
         return ""
     return f"only {share:.0%} of the captions are distinct; train longer, or use more varied captions"
+
+
+def _one_class(figures: Mapping[str, float]) -> str:
+    share = figures.get("commonest_named", 0.0)
+    if share < _ONE_CLASS or figures.get("accuracy", 1.0) >= _ONE_CLASS:
+        return ""
+    return (
+        f"one class is named for {share:.0%} of the pictures; train longer, or let rare classes weigh as much as common "
+        "ones: objective.classification.balanced=true"
+    )
 
 
 def _blind(figures: Mapping[str, float]) -> str:

@@ -50,7 +50,7 @@ def evaluate(
         objectives: name -> built objective; those of the recipe if None.
         weight: term -> its weight in the loss; the recipe's if None.
         shuffled: also judges what the model makes and how surely when it is shown the picture of another row.
-        bootstrap: also gives 95 % intervals.
+        bootstrap: also gives 95 % intervals, and looks at all rows where a look takes long.
     Returns:
         figures: loss, each objective's terms and what it reports (means over the rows, teacher-forced), and those of
         every judge that is able to judge the model; the files of `judge/` say which.
@@ -61,7 +61,7 @@ def evaluate(
         from tuwen.generate.beam import Config as Beam
 
         method = Beam()
-    asked = Asked(method=method.build(), shuffled=shuffled)
+    asked = Asked(method=method.build(), shuffled=shuffled, quick=not bootstrap)
     judges = [module.Judge(model, asked) for module in _judges() if module.able(model)]
     terms, reports, num_rows = Means(), Means(), 0
     with asking(model):

@@ -223,22 +223,42 @@ def align(latent: Latent, target: Feed, rows: int) -> tuple[Latent, Feed]:
     """Lets a target's owners point at the rows of the latent that it is made from.
 
     Args:
-        latent: one row for each batch row that has its fields (`owner_P`), at most one each.
-        target: values that belong to batch rows; those whose batch row has no latent are left out.
+        latent: values of the fields of each batch row (`owner_P`); rows may be missing.
+        target: values that belong to batch rows; those whose batch row has no latent are left out. Where a batch row has
+            several latents, it has as many targets, which go with them in their order, or one, made from each of them.
         rows: B.
     Raises:
-        ShapeError: a batch row has several latents; a training step with data.captions="one" has one.
+        ShapeError: a batch row has several latents and another number of targets; with data.captions="one" it has one.
     """
     if latent.owner_P is None:
         return latent, target
+    count_B, wanted_B = (torch.bincount(owner_P, minlength=rows) for owner_P in (latent.owner_P, target.owner_P))
+    if bool((count_B > 1).any()):
+        return latent, _one_each(latent.owner_P, target, count_B, wanted_B)
     place_B = torch.full((rows,), -1, dtype=torch.int64, device=target.owner_P.device)
     place_B[latent.owner_P] = torch.arange(len(latent), device=place_B.device)
-    if len(latent) > rows or int((place_B >= 0).sum()) < len(latent):
-        raise ShapeError('a row has several values to make from; set data.captions="one" to take one of them')
     owner_P = place_B[target.owner_P]
     if len(latent) < rows:
         kept = owner_P >= 0
-        mask = None if target.mask is None else target.mask[kept]
-        target = replace(target, data=target.data[kept], mask=mask)
-        owner_P = owner_P[kept]
+        target, owner_P = _picked(target, kept), owner_P[kept]
     return latent, replace(target, owner_P=owner_P)
+
+
+def _one_each(owner_L: Tensor, target: Feed, count_B: Tensor, wanted_B: Tensor) -> Feed:
+    """A target for each latent whose batch row has one: the only one of the row, or that of the same place in it."""
+    if bool(((count_B > 0) & (wanted_B > 1) & (count_B != wanted_B)).any()):
+        raise ShapeError(
+            'a row has several values to make from, and another number to make; set data.captions="one" to take one of them'
+        )
+    # how many values of its row stand before each latent
+    before_L = torch.arange(len(owner_L), device=owner_L.device) - (count_B.cumsum(0) - count_B)[owner_L]
+    first_B = wanted_B.cumsum(0) - wanted_B
+    made_L = (wanted_B > 0)[owner_L].nonzero()[:, 0]
+    place_L = (first_B[owner_L] + torch.where(wanted_B[owner_L] > 1, before_L, 0))[made_L]
+    return replace(_picked(target, place_L), owner_P=made_L)
+
+
+def _picked(target: Feed, index: Tensor) -> Feed:
+    """The values at an index or mask; their owners stay as they are."""
+    mask = None if target.mask is None else target.mask[index]
+    return replace(target, data=target.data[index], mask=mask)

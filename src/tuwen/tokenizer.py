@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache, cached_property
 from typing import Literal
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
@@ -12,6 +13,9 @@ PAD, BOS, EOS, UNK = 0, 1, 2, 3
 _SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 Kind = Literal["bpe", "word"]
+
+_LAST_SPACED = 0x2E7F
+"""Last letter of scripts that put spaces between words; Chinese and Japanese come after it."""
 
 
 class Tokenizer:
@@ -72,6 +76,27 @@ class Tokenizer:
         rows = [row.ids for row in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
         return [row[:max_tokens] for row in rows] if max_tokens else rows
 
+    def spelled(self, text: str) -> list[int]:
+        """Tokens of a text as it stands inside a longer one, without begin and end."""
+        [row] = self.encode([text])
+        if self.kind == "bpe" and row and ord(text.strip()[0]) > _LAST_SPACED:  # no space stands before it
+            letters = "".join(self._fast.id_to_token(token) for token in row).removeprefix(_letters()[ord(" ")])
+            row = [token.id for token in self._fast.model.tokenize(letters)]
+        return row
+
+    @cached_property
+    def pieces(self) -> list[bytes]:
+        """What each token adds to a text, in UTF-8; nothing for special ones."""
+        names = [self._fast.id_to_token(token) or "" for token in range(self.size)]
+        if self.kind == "bpe":
+            byte = {letter: value for value, letter in enumerate(_letters())}
+            return [bytes(byte[letter] for letter in name) if i > UNK else b"" for i, name in enumerate(names)]
+        spaced = ["" if ord(name[0]) > _LAST_SPACED else " " for name in names]
+        return [
+            (space + name).encode() if i > UNK else b""
+            for i, (space, name) in enumerate(zip(spaced, names, strict=True))
+        ]
+
     def decode(self, rows: Iterable[Sequence[int]]) -> list[str]:
         """Texts of token numbers; special tokens are left out."""
         if self.kind == "bpe":
@@ -83,7 +108,9 @@ class Tokenizer:
         out = ""
         for word in words:
             glued = (
-                not out or (len(word) == 1 and not word.isalnum()) or (ord(word[0]) > 0x2E7F and ord(out[-1]) > 0x2E7F)
+                not out
+                or (len(word) == 1 and not word.isalnum())
+                or (ord(word[0]) > _LAST_SPACED and ord(out[-1]) > _LAST_SPACED)
             )
             out += word if glued else " " + word
         return out
@@ -94,3 +121,15 @@ class Tokenizer:
     @classmethod
     def from_json(cls, text: str) -> Tokenizer:
         return cls(_Fast.from_str(text))
+
+
+@cache
+def _letters() -> list[str]:
+    """The letter that stands for each of the 256 bytes in the vocabulary of a byte-level BPE.
+
+    Source:
+        `bytes_to_unicode` of GPT-2: Radford et al. 2019.
+    """
+    shown = {*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)}
+    other = iter(range(256, 512))
+    return [chr(byte if byte in shown else next(other)) for byte in range(256)]

@@ -17,7 +17,7 @@ def response():
 
 
 def test_what_it_says(response):
-    assert (response.recipe, response.can) == ("coca", ["caption", "match"])
+    assert (response.recipe, response.can) == ("coca", ["caption", "classify", "match"])
     assert response.routes == {"caption": "image -> text", "image": "image -> space", "text": "text -> space"}
     assert response.parts["encode.image"] == "image_cnn" and response.parts["objective.contrastive"] == "contrastive"
     model = eight.model()
@@ -29,7 +29,9 @@ def test_what_it_says(response):
 def test_text(response):
     said = show(response)
     assert (
-        "can: caption, match" in said and "  caption: image -> text" in said and "  cider                  1.5" in said
+        "can: caption, classify, match" in said
+        and "  caption: image -> text" in said
+        and "  cider                  1.5" in said
     )
 
 
@@ -40,7 +42,7 @@ def test_card():
 
 def test_json(capsys):
     assert cli.main(["info", str(eight.directory()), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["can"] == ["caption", "match"]
+    assert json.loads(capsys.readouterr().out)["can"] == ["caption", "classify", "match"]
 
 
 def test_no_model(tmp_path):

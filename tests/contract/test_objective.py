@@ -34,7 +34,7 @@ def example(config) -> tuple[Made, Batch]:
 def leaves(made: Made) -> list[torch.Tensor]:
     found = [one.pooled for one in made.latents.values()]
     decoded = made.routes.values()
-    return found + [t for one in decoded for t in (one.prediction, one.attention) if t is not None]
+    return found + [t for one in decoded for t in (one.logits, one.prediction, one.attention) if t is not None]
 
 
 def test_terms_are_finite_scalars_with_a_gradient(config, objective):

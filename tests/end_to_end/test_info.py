@@ -11,7 +11,7 @@ from tuwen import registry
 def test_info():
     place = _trained.place()
     done = eight.tuwen("info", place / "model")
-    assert done.returncode == 0 and "can: caption, match" in done.stdout, done.stderr
+    assert done.returncode == 0 and "can: caption, classify, match" in done.stdout, done.stderr
 
 
 def test_info_of_no_model(tmp_path):

@@ -141,6 +141,7 @@ def test_a_model_without_it():
     matcher = eight.model(captions=False, steps=1)
     assert able(eight.model()) and not able(matcher)
     with pytest.raises(
-        CannotError, match="this model was not trained to caption; it can: match. `tuwen train DATA -r coca` trains one"
+        CannotError,
+        match="this model was not trained to caption; it can: classify, match. `tuwen train DATA -r coca` trains one",
     ):
         matcher.caption(IMAGES[0])

@@ -148,6 +148,8 @@ _HEADLINES = (
     "loss",
     "accuracy",
     "average_precision",
+    "mse",
+    "kl",
     "cider",
     "bleu_4",
     "i2t_r1",

@@ -65,7 +65,7 @@ MARGIN = 8.0
 """Pixels by which two middles must differ before one thing is left of or above the other."""
 
 _EDGES = (23.0, 41.0)
-_CELLS = ((8.0, 19.0), (27.0, 37.0), (45.0, 56.0))
+_CELLS = ((10.5, 14.5), (30.0, 34.0), (49.5, 53.5))
 _GAP = 2.5
 _PAIRS = tuple((s, c) for s in SHAPES for c in COLOURS if (s, c) not in UNSEEN)
 _NEW_PAIRS = tuple(sorted(UNSEEN))

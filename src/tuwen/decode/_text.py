@@ -25,6 +25,15 @@ class TextDecoder(TextPart):
         """Token numbers -> texts."""
         return self.tokenizer.decode(rows)
 
+    def spelled(self, text: str) -> list[int]:
+        """Token numbers of a text as it stands inside a longer one, without begin and end."""
+        return self.tokenizer.spelled(text)
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """What each token adds to a text, in UTF-8; nothing for special ones."""
+        return self.tokenizer.pieces
+
     def forward(self, latent: Latent, target: Feed) -> Decoded:
         """Teacher forcing: logits of every real token of the target, given those before it.
 
@@ -41,6 +50,10 @@ class TextDecoder(TextPart):
         """Takes one token for each of N = B * beams rows, gives (N, V) float32 logits of the next; changes the state."""
         raise NotImplementedError
 
+    def top(self, state: Any) -> Tensor:
+        """(N, D) what the last step compared with the embeddings of all tokens: it stands for the text so far."""
+        raise NotImplementedError
+
     def reorder(self, state: Any, index_N: Tensor) -> None:
         """Row i goes on from what row index_N[i] has said (both of one picture); changes the state."""
         raise NotImplementedError
@@ -51,7 +64,11 @@ class TextDecoder(TextPart):
 
 
 class Steps(Protocol):
-    """The part of a text decoder that `generate` uses."""
+    """The part of a text decoder that every way of `generate` uses.
+
+    Some ask for more: `contrastive` for `top`; a prompt, and words that must or may not be there, for `spelled` and
+    `pieces`. A decoder may name the tokens that are never written in `never`.
+    """
 
     bos: int
     eos: int

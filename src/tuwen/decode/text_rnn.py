@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -69,6 +69,8 @@ class State:
     tokens_BMD: Tensor | None
     mask_BM: Tensor | None
     beams: int
+    top_NE: Tensor = field(init=False)
+    """What the last step compared with the embeddings."""
 
 
 class TextRnn(TextDecoder):
@@ -129,7 +131,11 @@ class TextRnn(TextDecoder):
 
     def step(self, state: State, token_N: Tensor) -> Tensor:
         said_N1E, _ = self._run(state, self.token(token_N)[:, None])
-        return F.linear(said_N1E[:, 0], self.token.weight).float()
+        state.top_NE = said_N1E[:, 0]
+        return F.linear(state.top_NE, self.token.weight).float()
+
+    def top(self, state: State) -> Tensor:
+        return state.top_NE
 
     def _run(self, state: State, token_NTE: Tensor) -> tuple[Tensor, Tensor | None]:
         """Token embeddings -> what is compared with all embeddings (N, T, embed), and the weights (N, T, M) if any."""

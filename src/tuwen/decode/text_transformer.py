@@ -104,8 +104,12 @@ class TextTransformer(TextDecoder):
         for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
             x_BKD = block.step(x_BKD, memory, cache, state)  # type: ignore[operator]
         state.length += 1
-        logits_BKV = F.linear(self.norm(x_BKD), self.token.weight).float()
+        state.top_BKD = self.norm(x_BKD)
+        logits_BKV = F.linear(state.top_BKD, self.token.weight).float()
         return (logits_BKV if logits_BKV.shape[1] == beams else logits_BKV.repeat(1, beams, 1)).flatten(0, 1)
+
+    def top(self, state: State) -> Tensor:
+        return state.top_BKD.expand(-1, state.seen_BKP.shape[1], -1).flatten(0, 1)
 
     def reorder(self, state: State, index_N: Tensor) -> None:
         state.seen_BKP = state.seen_BKP.flatten(0, 1)[index_N].view_as(state.seen_BKP)
@@ -142,6 +146,8 @@ class State:
     """(B, K, P): 0 where a beam sees a place of the cache, minus infinity elsewhere; P = max_tokens * K."""
     length: int = field(default=0)
     """Tokens that have been said."""
+    top_BKD: Tensor = field(init=False)
+    """(B, K or 1, D) what the last step compared with the embeddings."""
 
 
 class _Block(Block):

@@ -1,4 +1,4 @@
-"""The most probable token at every step: the fastest way to write, and the one that streams."""
+"""The most probable token at every step: the fastest way to write, and one that streams."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from dataclasses import dataclass
 import torch
 
 from tuwen.decode._text import Steps
-from tuwen.generate._written import Cancelled, Emit, Written, ban, check_lengths, fill_holes
+from tuwen.generate._limits import Limits
+from tuwen.generate._lines import Lines
+from tuwen.generate._logits import Rules
+from tuwen.generate._prompt import begun
+from tuwen.generate._written import Cancelled, Emit, Written
 from tuwen.types import Latent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    max_tokens: int = 128
-    """Most tokens that are written, the end included; never more than the decoder's own max_tokens."""
-    min_tokens: int = 0
-    """Tokens before which the text may not end."""
+class Config(Limits):
+    """Settings of `Greedy`."""
 
     def build(self) -> Greedy:
-        check_lengths("generate.greedy", self.max_tokens, self.min_tokens)
+        self.check()
         return Greedy(self)
 
     @classmethod
@@ -46,29 +47,18 @@ class Greedy:
         Returns:
             One list a row, each of one text. A row's text does not depend on the rows beside it.
         """
-        if not (rows := len(latent)):
+        if not len(latent):
             return []
-        said: list[list[int]] = [[] for _ in range(rows)]
-        total, finished = [0.0] * rows, [False] * rows
-        row_N = torch.arange(rows, device=latent.pooled.device)
-        token_N = torch.full_like(row_N, decoder.bos)
+        decoder, device = begun(decoder, self.config.prompt), latent.pooled.device
+        rules = Rules(self.config, decoder, device)
+        steps = min(self.config.max_tokens, decoder.max_tokens)
+        lines = Lines(decoder, len(latent), device, steps=steps, emit=emit)
         state = decoder.start(latent)
-        for step in range(min(self.config.max_tokens, decoder.max_tokens)):
-            if not len(row_N) or (cancelled is not None and cancelled()):
-                break
-            logits_NV = decoder.step(state, token_N)
+        while len(lines) and not (cancelled is not None and cancelled()):
+            logits_NV = decoder.step(state, lines.last_RK.flatten())
             whole_N = logits_NV.logsumexp(-1)
-            best_N, token_N = ban(logits_NV, decoder, ending=step >= self.config.min_tokens).max(-1)
-            done_N = token_N == decoder.eos
-            for row, token, logprob in zip(row_N.tolist(), token_N.tolist(), (best_N - whole_N).tolist(), strict=True):
-                total[row] += logprob
-                finished[row] = token == decoder.eos
-                if not finished[row]:
-                    said[row].append(token)
-                    if emit is not None:
-                        emit(row, token)
-            if done_N.any():
-                keep_R = fill_holes(done_N)
-                decoder.drop(state, keep_R)
-                row_N, token_N = row_N[keep_R], token_N[keep_R]
-        return [[Written(*one)] for one in zip(said, total, finished, strict=True)]
+            best_N, token_N = rules(logits_NV, lines.said).max(-1)
+            keep_L = lines.take(token_N[:, None], (best_N - whole_N)[:, None])
+            if keep_L is not None:
+                decoder.drop(state, keep_L)
+        return lines.written()

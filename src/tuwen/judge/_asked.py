@@ -14,3 +14,5 @@ class Asked:
     """Built way of `tuwen.generate` in which texts are written."""
     shuffled: bool = True
     """Also judge what the model makes when it is shown what belongs to another row."""
+    quick: bool = False
+    """Look at the first rows only where a look takes long; while a model trains."""

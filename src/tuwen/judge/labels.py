@@ -5,6 +5,7 @@ Figures, each with what a model reaches that gives every row the shares of the c
     accuracy_top5: rows whose class is among the five likeliest; balanced_accuracy: the mean over the classes;
     f1_macro, precision_macro, recall_macro: means over the classes; f1_micro: over all labels;
     average_precision: the mean over the classes (mAP); ece: the expected calibration error in 15 bins;
+    commonest_named: the share of the rows that are given the class that is named most often;
     num_unknown: labels that are no class of the model, where there are any; they are left out.
 A model with several routes that make labels has these figures for each; of all but `classify` the name of the route
 stands before them.
@@ -67,8 +68,10 @@ class Judge:
         """The figures of each route, with what chance gives."""
         for prefix, seen in self.seen.items():
             named = seen.named()
-            unknown = {"num_unknown": float(seen.num_unknown)} if seen.num_unknown else {}
-            yield named.rates(prefix, **unknown), named.chance(prefix)
+            more = {"num_unknown": float(seen.num_unknown)} if seen.num_unknown else {}
+            if named.num_rows and not named.several:
+                more["commonest_named"] = float(named.named_NK.mean(0).max())
+            yield named.rates(prefix, **more), named.chance(prefix)
 
     def rows(self) -> list[dict[str, Any]]:
         """One a row and route: key, label (what is true), named, probability (of what is named; with several labels

@@ -25,9 +25,11 @@ class Config:
 
     sigma: float = 6.0
     """Spread of the penalty on a difference of lengths, in words; above 0. Published numbers use 6."""
+    rarity: bool = True
+    """Whether rare n-grams count more, as in published numbers; without, items do not depend on each other."""
 
     def build(self) -> Cider:
-        return Cider(sigma=self.sigma)
+        return Cider(sigma=self.sigma, rarity=self.rarity)
 
     def tiny(self) -> Config:
         return self
@@ -41,9 +43,9 @@ class Cider(CaptionMetric):
 
     range = (0.0, 10.0)
 
-    def __init__(self, captions: Captions | None = None, *, sigma: float = 6.0) -> None:
+    def __init__(self, captions: Captions | None = None, *, sigma: float = 6.0, rarity: bool = True) -> None:
         super().__init__(captions)
-        self.sigma = sigma
+        self.sigma, self.rarity = sigma, rarity
 
     def result(self) -> dict[str, float]:
         return {"cider": float(np.mean(self.per_item()))}
@@ -51,7 +53,8 @@ class Cider(CaptionMetric):
     def _score(self, captions: Captions) -> list[float]:
         ngrams = captions.ngrams()
         similarity_S = sum(
-            _similarity(ngrams, counts, pairs) for counts, pairs in zip(ngrams.orders, ngrams.all_pairs, strict=True)
+            _similarity(ngrams, counts, pairs, _rarity(ngrams, counts) if self.rarity else np.ones(counts.num_grams))
+            for counts, pairs in zip(ngrams.orders, ngrams.all_pairs, strict=True)
         )
         length_S = np.maximum(ngrams.length_S - 1, 0)  # in bigrams
         delta_S = (length_S - length_S[ngrams.item_S]).astype(float)
@@ -61,9 +64,11 @@ class Cider(CaptionMetric):
         return scores
 
 
-def _similarity(ngrams: Ngrams, counts: Counts, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+def _similarity(
+    ngrams: Ngrams, counts: Counts, pairs: tuple[np.ndarray, np.ndarray, np.ndarray], weight_G: np.ndarray
+) -> np.ndarray:
     """(S,) clipped cosine of each reference with the prediction of its item, for one order; 0 for predictions."""
-    weight_E = counts.count_E * _rarity(ngrams, counts)[counts.gram_E]
+    weight_E = counts.count_E * weight_G[counts.gram_E]
     num_sentences = len(ngrams.length_S)
     norm_S = np.sqrt(np.bincount(counts.sentence_E, weight_E**2, num_sentences))
     own_J, sentence_J, entry_J = pairs

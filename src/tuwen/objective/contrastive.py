@@ -46,10 +46,11 @@ def matched_pair(made: Made, first: str, second: str) -> tuple[Tensor, Tensor] |
     a, b = made.latents.get(first), made.latents.get(second)
     if a is None or b is None:
         return None
-    return pair_logits(a, b), _owner(a)[:, None] == _owner(b)[None, :]
+    return pair_logits(a, b), owners(a)[:, None] == owners(b)[None, :]
 
 
-def _owner(latent: Latent) -> Tensor:
+def owners(latent: Latent) -> Tensor:
+    """(P,) the batch row of each value."""
     return latent.owner_P if latent.owner_P is not None else torch.arange(len(latent), device=latent.pooled.device)
 
 

@@ -1,20 +1,30 @@
-"""Pictures through a bottleneck and back (Hinton and Salakhutdinov 2006, Science 313; Kingma and Welling 2013, arXiv:1312.6114)."""
+"""Pictures, and texts, through a bottleneck and back.
+
+Hinton and Salakhutdinov 2006, Science 313; Kingma and Welling 2013, arXiv:1312.6114; both in one space: Ngiam et al. 2011,
+"Multimodal Deep Learning", ICML; Chandar et al. 2016, arXiv:1504.07225.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from tuwen.data._config import Data
 from tuwen.decode import image_deconv
 from tuwen.decode import image_dense as decode_dense
+from tuwen.decode import text_transformer as decode_text
 from tuwen.encode import image_cnn
 from tuwen.encode import image_dense as encode_dense
-from tuwen.objective import elbo, reconstruction
+from tuwen.encode import text_transformer as encode_text
+from tuwen.objective import alignment, caption, elbo, reconstruction
 from tuwen.recipe import Recipe, Train
+from tuwen.recipes._sizes import Sizes
 from tuwen.space import bottleneck, gaussian
 from tuwen.types import Facts, Route
 
 _SMALL = 32
 """Side of pictures up to which they are kept at their size."""
+_PIXELS = 20.0
+"""Weight of the squared error of a pixel beside the nats of a word."""
 
 
 def dense_autoencoder(facts: Facts) -> Recipe:
@@ -63,6 +73,47 @@ def vae(facts: Facts) -> Recipe:
         space={"image": gaussian.Config(width=16 if side <= _SMALL else 64)},
         objective={"elbo": elbo.Config()},
         train=replace(base.train, clip=0.0),
+    )
+
+
+def multimodal_autoencoder(facts: Facts) -> Recipe:
+    """Pictures and texts in one space of 256 numbers: each back from itself, and from the other; either may be missing."""
+    size, base = Sizes.of(facts), conv_autoencoder(facts)
+    text = {
+        "width": size.width,
+        "heads": size.heads,
+        "layers": 2,
+        "dropout": size.dropout,
+        "vocabulary": size.vocabulary,
+        "max_tokens": size.max_tokens,
+    }
+    return Recipe(
+        name="multimodal-autoencoder",
+        encode={
+            "image": replace(base.encode["image"], widths=(64, 128)),
+            "text": encode_text.Config(**text),
+        },
+        space={field: bottleneck.Config(width=256) for field in ("image", "text")},
+        decode={
+            "image": replace(base.decode["image"], widths=(128, 64, 32, 16), blocks=0),
+            "text": decode_text.Config(**text),
+        },
+        objective={
+            "reconstruct": reconstruction.Config(term="reconstruct"),
+            "repeat": reconstruction.Config(route="repeat", kind="words", term="repeat"),
+            "caption": caption.Config(),
+            "draw": reconstruction.Config(route="draw", term="draw"),
+            "alignment": alignment.Config(),
+        },
+        weight={"reconstruct": _PIXELS, "draw": _PIXELS},
+        routes={
+            "reconstruct": Route(given=("image",), make="image"),
+            "repeat": Route(given=("text",), make="text"),
+            "caption": Route(given=("image",), make="text"),
+            "draw": Route(given=("text",), make="image"),
+        },
+        data=Data(captions="one"),
+        train=Train(epochs=size.epochs, batch=32, lr=size.lr, ema=0.999),
     )
 
 

@@ -25,7 +25,7 @@ def classifier(facts: Facts) -> Recipe:
         train=Train(
             epochs=min(200.0, max(4.0, _SEEN / max(1, facts.num_train))),
             batch=128,
-            lr=2e-3,
+            lr=4e-3,
             ema=0.999,
             evaluate_rows=2000,
             metric="average_precision",
@@ -37,7 +37,7 @@ def _encoder(facts: Facts) -> image_cnn.Config:
     """Small pictures keep their size; mirrored and moved, since a label rarely says where a thing is."""
     if facts.picture_side <= 48:
         return image_cnn.Config(
-            size=32, stride=1, stem=16, widths=(32, 64, 128), blocks=(1, 1, 1), flip=True, shift=2
+            size=32, stride=1, stem=16, widths=(32, 64, 128), blocks=(1, 1, 1), flip=True, shift=1
         )  # fmt: skip
     if facts.picture_side <= 96:
         return image_cnn.Config(size=64, stem=32, widths=(64, 128), blocks=(1, 2), flip=True, shift=4)

@@ -1,11 +1,13 @@
-"""Captions and matching together (CoCa, Yu et al. 2022, arXiv:2205.01917)."""
+"""Captions and matching together (CoCa, Yu et al. 2022, arXiv:2205.01917), and drawing beside them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from tuwen.decode import image_transformer
 from tuwen.encode import text_transformer
-from tuwen.objective import caption, contrastive
+from tuwen.fuse import attention
+from tuwen.objective import caption, contrastive, reconstruction
 from tuwen.recipe import Recipe
 from tuwen.recipes._sizes import Sizes
 from tuwen.recipes.captioning import cnn_transformer
@@ -39,4 +41,19 @@ def coca(facts: Facts) -> Recipe:
             "image": Route(given=("image",), how="embed"),
             "text": Route(given=("text",), how="embed"),
         },
+    )
+
+
+def unified(facts: Facts) -> Recipe:
+    """Captions, matching and drawing from one model: coca, and a picture decoder that reads the words of a text."""
+    base, size = coca(facts), Sizes.of(facts)
+    return replace(
+        base,
+        name="unified",
+        fuse={"words": attention.Config(width=size.width, heads=4)},
+        decode={**base.decode, "image": image_transformer.Config()},
+        objective={**base.objective, "draw": reconstruction.Config(route="draw", term="draw")},
+        # an error of 0.01 of a squared pixel weighs as much as 0.1 nats of a word
+        weight={**base.weight, "draw": 10.0},
+        routes={**base.routes, "draw": Route(given=("text",), make="image", fuse="words")},
     )

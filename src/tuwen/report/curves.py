@@ -69,8 +69,8 @@ def training_curves(log: Path, chance: Mapping[str, float] | None = None) -> Htm
         log: the log.jsonl of a model directory; half a line at its end is passed over.
         chance: figure -> what chance gives.
     """
-    steps = [event for event in _events(log) if event["kind"] == "step"]
-    looks = [event for event in _events(log) if event["kind"] == "evaluation"]
+    steps = [event for event in events(log) if event["kind"] == "step"]
+    looks = [event for event in events(log) if event["kind"] == "evaluation"]
     ends = {name: value for event in steps for name, value in event.items() if name not in _NO_TERM}
     terms = [name for name, value in ends.items() if isinstance(value, float)]
     terms = ["loss"] if len(terms) == 2 and "loss" in terms else terms  # a single term is the loss
@@ -93,7 +93,8 @@ _NO_TERM = ("kind", "step", "steps", "lr", "rows_per_s", "left_s", "memory_mb")
 """Fields of a step that are no term of the loss."""
 
 
-def _events(log: Path) -> list[dict[str, Any]]:
+def events(log: Path) -> list[dict[str, Any]]:
+    """The events of a training run; none without a log, and none for half a line at its end."""
     found = []
     for line in log.read_text("utf-8").splitlines() if log.is_file() else ():
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuwen.report import captions, labels, matches, reconstructions
+from tuwen.report import captions, drawings, labels, matches, reconstructions
 from tuwen.report._html import Html, join
 from tuwen.report._look import Look, first_text
 from tuwen.report.curves import training_curves
@@ -14,7 +14,7 @@ from tuwen.report.tables import figures_table
 
 MAPPED = 250
 """Most rows of the map."""
-VIEWS = (captions, labels, reconstructions, matches)
+VIEWS = (captions, labels, drawings, reconstructions, matches)
 """In the order of the page; each has a TITLE and a `section`, which is empty where there is nothing to show."""
 
 

@@ -107,6 +107,13 @@ figcaption ul { margin: .2rem 0 0; padding-left: 1.1rem; color: var(--pale); fon
   font-weight: 400; font-size: .84rem; } .heat img { width: 3.2rem; height: 3.2rem; object-fit: cover; border-radius: .3rem; }
 .heat td { min-width: 3rem; border-radius: .25rem; } .heat td.own { outline: 2px solid var(--two); outline-offset: -2px; }
 .heat thead th { border: 0; font-size: .8rem; vertical-align: bottom; } .heat td.best { font-weight: 700; }
+pre { background: var(--panel); border-radius: .5rem; padding: .8rem 1rem; overflow-x: auto; font-size: .85rem; line-height: 1.6; }
+.tiles { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); margin: 1.4rem 0; }
+.tiles div { background: var(--panel); border-radius: .5rem; padding: .8rem 1rem; } .tiles p { margin: .1rem 0 .3rem; color: var(--ink); }
+.tiles b { font-size: 2rem; line-height: 1.2; color: var(--one); font-variant-numeric: tabular-nums; }
+.cards.small { grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); } .card > div > img { width: 100%; border-radius: .3rem; }
+.strip { display: grid; gap: .5rem; grid-auto-flow: column; grid-auto-columns: minmax(6.5rem, 1fr); overflow-x: auto;
+  margin: .5rem 0 1.4rem; } .strip img { width: 100%; border-radius: .3rem; } .strip .score { line-height: 1.25; }
 .map { position: relative; width: 100%; aspect-ratio: 16 / 10; background: var(--panel); border-radius: .5rem; margin: .6rem 0; }
 .dot { position: absolute; width: .62rem; height: .62rem; margin: -.31rem; border-radius: 50%; opacity: .75; }
 .dot:hover, .dot:focus { opacity: 1; z-index: 9; outline: 2px solid var(--ink); }

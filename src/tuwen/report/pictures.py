@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SIDE = 240
 """Longer side of a thumbnail in pixels."""
+TILE = 112
+"""Pixels that the small pictures of a model are enlarged to, about."""
 
 
 def picture(raw: Any, alt: str, *, side: int = SIDE) -> Html:
@@ -41,6 +43,16 @@ def address(pixels_HWC: np.ndarray, side: int = SIDE) -> str:
     jpeg = _encoded(image, "JPEG", quality=82)
     kind, data = ("png", png) if len(png) < len(jpeg) or max(image.size) <= 96 else ("jpeg", jpeg)
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def tile(pixels_HWC: np.ndarray, under: object, alt: str) -> Html:
+    """A picture that a model made, (H, W, 1 or 3) uint8, enlarged where it is small, over some words."""
+    import numpy as np
+
+    times = max(1, TILE // pixels_HWC.shape[0])
+    whole_HWC = np.broadcast_to(pixels_HWC, (*pixels_HWC.shape[:2], 3)).repeat(times, 0).repeat(times, 1)
+    image = tag("img", src=address(np.ascontiguousarray(whole_HWC)), alt=alt)
+    return tag("div", image, tag("div", under, class_="score"))
 
 
 def card(

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tuwen.report._html import Html, number, tag
 from tuwen.report._look import Look
 from tuwen.report.examples import examples
-from tuwen.report.pictures import address, card
+from tuwen.report.pictures import card, tile
 
 if TYPE_CHECKING:
     from tuwen.model import CrossModal
     from tuwen.types import Route
 
 TITLE = "Reconstructions"
-SIDE = 112
-"""Pixels that smaller pictures are enlarged to, about."""
 
 
 def section(look: Look) -> Html:
@@ -58,15 +54,6 @@ def _made(look: Look, key: str) -> list[Html]:
         target, prediction = (decoder.pictures(of[:1])[0] for of in (decoded.target, decoded.prediction))
         given = " and ".join(routes[name].given)
         if not found:
-            found.append(_picture(target, "as it is", f"Picture of row {key}"))
-        found.append(_picture(prediction, f"from {given}", f"Picture of row {key}, made from its {given}"))
+            found.append(tile(target, "as it is", f"Picture of row {key}"))
+        found.append(tile(prediction, f"from {given}", f"Picture of row {key}, made from its {given}"))
     return found
-
-
-def _picture(pixels_HWC: np.ndarray, under: str, alt: str) -> Html:
-    """(H, W, 1 or 3) uint8, enlarged where it is small, over a word."""
-    times = max(1, SIDE // pixels_HWC.shape[0])
-    whole_HWC = np.broadcast_to(pixels_HWC, (*pixels_HWC.shape[:2], 3)).repeat(times, 0).repeat(times, 1)
-    return tag(
-        "div", tag("img", src=address(np.ascontiguousarray(whole_HWC)), alt=alt), tag("div", under, class_="score")
-    )

@@ -1,0 +1,291 @@
+"""Everything on a small world that it draws itself: learns it, judges what was learned, and shows it on a page.
+
+Example:
+    tuwen demo
+    tuwen demo -o demo --time-limit 10m
+    tuwen demo --print
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuwen.command._progress import seconds_of
+from tuwen.errors import CannotError, ConfigError
+
+if TYPE_CHECKING:
+    from tuwen.report._look import Look
+
+STEPS = 2_000
+"""Most steps of the training: what two cores do within the time limit. With the seed, it makes the figures the same again."""
+REPORT = "report.html"
+_RECORD = "demo.json"
+_FAST = ("--steps", "8", "--set", "train.batch=16", "--set", "train.evaluations=1")
+_TEXTS = (
+    "a large outlined pink diamond on the left",
+    "a large outlined pink star on the left",
+    "a small filled black diamond on the right",
+)
+"""What `match` is asked of the first picture; the first is true of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    out: str = "demo"
+    """Folder for everything that is made; what an earlier run of the same command left there is not made again."""
+    recipe: str = "unified"
+    """What to build; what a recipe cannot do is left out."""
+    time_limit: str = "5m"
+    """Longest time to train: 90s, 5m, 1h."""
+    fast: bool = False
+    """A few pictures and steps: shows in seconds that everything runs, and learns nothing."""
+    print: bool = False
+    """Only prints the commands that the demo runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    commands: tuple[str, ...]
+    """Command lines that make everything but the page."""
+    report: str = ""
+    """The page to look at; empty where the commands are only printed."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Name -> value, on pictures that were kept from training."""
+    chance: dict[str, float] = field(default_factory=dict)
+    """Name -> what a model reaches that does not look."""
+    took_s: float = 0.0
+    """Seconds, without what was there already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A command of the demo."""
+
+    about: str
+    """What it does, in words."""
+    tokens: tuple[str, ...]
+    """What is typed after `tuwen`."""
+    whole: str = ""
+    """File below the folder that is there only when all of it is done."""
+
+    def __str__(self) -> str:
+        return shlex.join(("tuwen", *self.tokens))
+
+
+def steps(request: Request) -> list[Step]:
+    """The commands of a demo, in order."""
+    scenes, model = f"{request.out}/scenes", f"{request.out}/model"
+    first, *more = (f"{scenes}/images/test-{i:05d}.png" for i in range(3))
+    size = ("--num", "96") if request.fast else ()
+    length = _FAST if request.fast else ("--steps", str(STEPS), "--time-limit", request.time_limit)
+    texts = [part for text in _TEXTS for part in ("--text", text)]
+    made = {
+        "draws pictures, with sentences about them": ("data", "scenes", "-o", scenes, *size),
+        "learns from them": ("train", scenes, "-o", model, "-r", request.recipe, *length, "--seed", "0"),
+        "judges it on pictures that were kept from it": (
+            "evaluate",
+            model,
+            scenes,
+            "-o",
+            f"{request.out}/evaluation.json",
+        ),
+        "asks what some of these show": ("caption", model, first, *more),
+        "asks how well texts fit the first": ("match", model, first, *texts),
+        "lets it draw": ("draw", model, "a large filled red circle in the centre", "-o", f"{request.out}/drawn.png"),
+        "lets it make a picture again": ("reconstruct", model, more[0], "-o", f"{request.out}/again.png"),
+    }
+    whole = {"data": "scenes/metadata.jsonl"}
+    return [Step(about=about, tokens=tokens, whole=whole.get(tokens[0], "")) for about, tokens in made.items()]
+
+
+def run(request: Request) -> Iterator[Response]:
+    """One response, at the end.
+
+    Raises:
+        TuwenError: the folder holds something else, or a command fails.
+        KeyboardInterrupt: Ctrl-C; the same command goes on.
+    """
+    seconds_of(request.time_limit)
+    wanted = steps(request)
+    commands = tuple(map(str, wanted))
+    if request.print:
+        yield Response(commands=commands)
+        return
+    began, record = time.monotonic(), Record(Path(request.out))
+    # the key of a step does not depend on how the folder is spelled
+    keys = [str(step) for step in steps(dataclasses.replace(request, out="demo"))]
+    with redirect_stdout(sys.stderr):  # stdout has the answer of the demo alone
+        try:
+            anew = _run_all(wanted, keys, record)
+            report = Path(request.out) / REPORT
+            look = _look(request)
+            if anew or not report.is_file():
+                _write_report(report, look, commands)
+        except KeyboardInterrupt as stop:
+            again = shlex.join(("tuwen", "demo", "-o", request.out, *_options(request)))
+            raise KeyboardInterrupt(f"stopped; go on with the same command: {again}") from stop
+    yield Response(
+        commands=commands, report=str(report), figures=look.found.figures, chance=look.found.chance,
+        took_s=round(time.monotonic() - began, 1),
+    )  # fmt: skip
+
+
+def _options(request: Request) -> list[str]:
+    """The options of a request that are not the usual ones."""
+    found = ["--fast"] if request.fast else []
+    for name, value in (("--recipe", request.recipe), ("--time-limit", request.time_limit)):
+        if value != getattr(Request, name[2:].replace("-", "_")):
+            found += [name, value]
+    return found
+
+
+# -- the steps ------------------------------------------------------------------------------------------------------
+
+
+class Record:
+    """Which commands were begun and done in a folder.
+
+    Raises:
+        ConfigError: the folder holds something that is no demo.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder, self.path = folder, folder / _RECORD
+        self.done: dict[str, bool] = {}
+        """Command -> whether it came to its end; in order."""
+        if self.path.is_file():
+            self.done = json.loads(self.path.read_text("utf-8"))
+        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(f"{folder} is there and holds no demo; name a new folder: tuwen demo -o NEW_FOLDER")
+
+    def has(self, key: str, step: Step) -> bool:
+        """Whether a step was done, by its record or by what it leaves when it is."""
+        whole = step.whole and (self.folder / step.whole).is_file()
+        return self.done.get(key, False) or bool(key in self.done and whole)
+
+    def begin(self, key: str) -> bool:
+        """Notes that a step begins, and forgets those after it; gives whether it had been begun before."""
+        known = list(self.done)
+        kept = known[: known.index(key)] if key in known else [one for one in known if self.done[one]]
+        before = key in known
+        self.done = {**{one: self.done[one] for one in kept}, key: False}
+        self._write()
+        return before
+
+    def end(self, key: str) -> None:
+        self.done[key] = True
+        self._write()
+
+    def _write(self) -> None:
+        from tuwen._files import write_atomic
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path, json.dumps(self.done, indent=1) + "\n")
+
+
+def _run_all(wanted: Sequence[Step], keys: Sequence[str], record: Record) -> bool:
+    """Runs the steps that are not done; what follows one that is run is run too. Gives whether any was."""
+    anew = False
+    for number, (key, step) in enumerate(zip(keys, wanted, strict=True), 1):
+        print(f"\n[{number} of {len(wanted)}] {step.about}\n$ {step}", flush=True)
+        if not anew and record.has(key, step):
+            print("there already", flush=True)
+            continue
+        anew = True
+        _run(step, record, key)
+    return anew
+
+
+def _run(step: Step, record: Record, key: str) -> None:
+    """One command, as the command line runs it; what the model was not trained for is said and left out."""
+    from tuwen import cli
+
+    _check_free(step, record, key)
+    tokens = _going_on(step, begun=record.begin(key))
+    try:
+        cli.run(tokens)
+    except CannotError as error:
+        print(f"left out: {error}", flush=True)
+    record.end(key)
+
+
+def _check_free(step: Step, record: Record, key: str) -> None:
+    """Pictures of another demo are not replaced.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    if step.whole and (record.folder / step.whole).is_file():
+        there = next(iter(record.done), "")
+        raise ConfigError(
+            f"{record.folder} holds a demo with other pictures ({there}), and this one needs those of {key}; name another "
+            f"folder: tuwen demo -o NEW_FOLDER"
+        )
+
+
+def _going_on(step: Step, *, begun: bool) -> list[str]:
+    """The tokens of a command; training goes on where it was broken off, or begins anew over another model."""
+    tokens = list(step.tokens)
+    if step.tokens[0] != "train":
+        return tokens
+    model = Path(tokens[tokens.index("-o") + 1])
+    if begun and (model / "state").is_dir():
+        print("goes on where it was stopped", flush=True)
+        return ["train", "-o", str(model), "--resume"]
+    return [*tokens, "--overwrite"] if (model / "recipe.json").is_file() or (model / "state").is_dir() else tokens
+
+
+# -- the page -------------------------------------------------------------------------------------------------------
+
+
+def _look(request: Request) -> Look:
+    """What the command `evaluate` wrote, with the rows and the model."""
+    from tuwen.command._ask import open_model
+    from tuwen.command._read import read_rows
+    from tuwen.evaluation import Evaluation
+    from tuwen.report._look import Look
+
+    out = Path(request.out)
+    raw: dict[str, Any] = json.loads((out / "evaluation.json").read_text("utf-8"))
+    model = open_model(str(out / "model"), "auto")
+    rows = read_rows("demo", model.recipe, str(out / "scenes"), split="test", settings=(), rows=0)
+    found = Evaluation(
+        figures=raw["figures"], intervals=raw["intervals"], chance=raw["chance"], rows=raw["rows"],
+        tables=raw.get("tables", {}), num_rows=len(rows),
+    )  # fmt: skip
+    about = {"recipe": model.recipe.name, "can": ", ".join(model.can())}
+    return Look(found=found, samples=rows, model=model, about=about, log=out / "model" / "log.jsonl")
+
+
+def _write_report(report: Path, look: Look, commands: Sequence[str]) -> None:
+    from tuwen._files import write_atomic
+    from tuwen.report.demo import demo_page
+
+    print("\nwrites the page", flush=True)
+    write_atomic(report, demo_page(look, commands=commands))
+
+
+def show(response: Response) -> str:
+    """The commands where these are asked for; else the headline figures, the page, and what to type next."""
+    if not response.report:
+        return "\n".join(response.commands)
+    from tuwen.report.demo import HEADLINES, next_lines
+
+    lines = ["", f"Done in {response.took_s / 60:.1f} minutes. On pictures that were kept from it:"]
+    for name, meaning in HEADLINES.items():
+        if name in response.figures:
+            chance = f"{response.chance[name]:.3f}" if name in response.chance else "-"
+            lines.append(f"    {response.figures[name]:.3f} (chance {chance})  {meaning}")
+    recipe = response.commands[1].split(" -r ")[1].split()[0]
+    lines += ["", f"Open {response.report} in a browser. Then, with a folder of pictures and texts of your own:"]
+    lines += [f"    {line}" for line in next_lines(recipe).splitlines()]
+    return "\n".join(lines)

@@ -1,0 +1,66 @@
+"""Settings that ways of writing share: what bounds a text, how several of them are ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuwen.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Base of the Config of every way of writing."""
+
+    max_tokens: int = 128
+    """Most tokens that are written, the end included; never more than the decoder's own max_tokens."""
+    min_tokens: int = 0
+    """Tokens before which a text may not end."""
+    no_repeat_ngram: int = 0
+    """Size of the runs of tokens that no text may hold twice; 0: any may."""
+    without: tuple[str, ...] = ()
+    """Words, or several in a row, that no text may hold."""
+    prompt: str = ""
+    """Beginning that every text goes on from."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "without", as_words(self.without))
+
+    def check(self) -> None:
+        """Raises ConfigError for values that cannot be."""
+        self.require(self.max_tokens >= 1, "max_tokens", "it is at least 1, for example max_tokens=30")
+        lengths = f"it is from 0 to max_tokens, {self.max_tokens}. Set min_tokens=0 or a larger max_tokens."
+        self.require(0 <= self.min_tokens <= self.max_tokens, "min_tokens", lengths)
+        runs = "it is 0 (any run may repeat) or more, for example no_repeat_ngram=3"
+        self.require(self.no_repeat_ngram >= 0, "no_repeat_ngram", runs)
+
+    def require(self, good: bool, name: str, what: str) -> None:
+        """Raises ConfigError, naming the field, its value and what can be taken, unless it is good."""
+        if not good:
+            part = type(self).__module__.removeprefix("tuwen.")
+            raise ConfigError(f"{part}.{name} is {getattr(self, name)!r}; {what}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked(Limits):
+    """Base of the Configs that follow several beginnings and rank what comes of them."""
+
+    beams: int = 5
+    """Beginnings K that are kept for each picture. More than 10 rarely helps."""
+    length_penalty: float = 1.0
+    """Texts are ranked by logprob / length ** length_penalty: 0 prefers short ones, above 1 long ones."""
+    best: int = 1
+    """Texts that are given back for each picture, at most beams."""
+
+    def check(self) -> None:
+        super().check()
+        self.require(self.beams >= 1, "beams", "it is at least 1, for example beams=5")
+        what = f"it is from 1 to beams, {self.beams}. Set best=1 or beams={max(self.best, 1)}."
+        self.require(1 <= self.best <= self.beams, "best", what)
+
+
+def as_words(given: str | Sequence[Any]) -> tuple[str, ...]:
+    """A list of words, or one text of them with commas between, as a tuple; blank ones are left out."""
+    words = given.split(",") if isinstance(given, str) else given
+    return tuple(word.strip() for word in words if word.strip())

@@ -1,0 +1,43 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from tests.contract._parts import latent
+
+from tuwen.layers import masked_max, masked_mean
+from tuwen.space.projection import Config, some
+from tuwen.types import Latent, Widths
+
+
+def made(**option):
+    torch.manual_seed(0)
+    return replace(Config.tiny(), **option).build(Widths(12, 10)).eval()
+
+
+@pytest.mark.parametrize(("pool", "of"), [("mean", masked_mean), ("max", masked_max)])
+def test_the_pooled_vector_is_projected_from_the_real_tokens(pool, of):
+    part, given = made(pool=pool), latent(3, masked=True)
+    found = part(given)
+    torch.testing.assert_close(found.pooled, part.pooled(of(found.tokens, given.mask)))
+
+
+def test_the_encoders_own_vector_is_dropped_from_as_its_tokens_are():
+    part, given = made(dropout=0.5).train(), latent(1)
+    zeros = Latent(torch.ones(1, 10), given.tokens)
+    kept = {round(part(zeros).pooled.detach().sum().item(), 4) for _ in range(8)}
+    assert len(kept) > 1
+
+
+def test_training_hides_tokens_and_use_does_not():
+    part, given = made(hidden=0.5, pool="mean"), latent(2, tokens=200)
+    assert torch.equal(part(given).pooled, part(given).pooled) and part(given).mask is None
+    found = part.train()(given)
+    assert found.mask.float().mean().item() == pytest.approx(0.5, abs=0.1)
+    torch.testing.assert_close(found.pooled, part.pooled(masked_mean(found.tokens, found.mask)))
+
+
+def test_what_is_not_real_stays_so_and_one_token_is_left():
+    mask = torch.tensor([[True, True, False], [True, False, False], [False, False, False]])
+    for _ in range(20):
+        left = some(torch.zeros(3, 3, 2), mask, 0.99)
+        assert not (left & ~mask).any() and left.any(1).tolist() == [True, True, False]
