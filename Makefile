@@ -62,17 +62,8 @@ quality: $(READY)  ## the headline numbers against stored intervals, in 10 to 15
 docs: $(READY)  ## the pages of docs/verbs, from the source of the verbs
 	$(BIN)/python docs/generate.py
 
-demo: $(READY)  ## trains on a small drawn world, captions its pictures and measures it, in about 6 minutes after the installation
-	@rm -rf $(DEMO) && mkdir -p $(DEMO)
-	$(BIN)/tuwen train scenes -o $(DEMO)/model --time-limit 5m
-	$(BIN)/tuwen data scenes:1 -o $(DEMO)/scenes --num 200
-	$(BIN)/tuwen caption $(DEMO)/model $(DEMO)/scenes/images -o $(DEMO)/captions.csv
-	$(BIN)/tuwen evaluate $(DEMO)/model scenes -o $(DEMO)/report.json
-	@echo
-	@echo "The model lies in          $(DEMO)/model (its card: $(DEMO)/model/card.md)"
-	@echo "Pictures and texts in      $(DEMO)/scenes"
-	@echo "Captions of the pictures   $(DEMO)/captions.csv"
-	@echo "Figures on the test part   $(DEMO)/report.json"
+demo: $(READY)  ## learns a small drawn world, judges it and shows it on a page, in at most 12 minutes after the installation
+	$(BIN)/tuwen demo -o $(DEMO)
 
 clean:  ## removes what was built, but not .venv
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -105,10 +105,11 @@ def part(data: Any, name: str, missing: float) -> Any:
         place = int(blake2b(one.key.encode(), digest_size=8).hexdigest(), 16) / 2**64
         return name != "complete" and one.split == "train" and place < missing
 
-    silent = {} if name == "pairs alone" else {"text": []}
-    rows = [replace(one, fields={**one.fields, **silent}) if loses(one) else one for one in data]
-    kept = [one for one in rows if name != "pairs alone" or not loses(one)]
-    return Dataset(kept, name=data.name, options=data.options)
+    if name == "pairs alone":
+        rows = [one for one in data if not loses(one)]
+    else:
+        rows = [replace(one, fields={**one.fields, "text": []}) if loses(one) else one for one in data]
+    return Dataset(rows, name=data.name, options=data.options)
 
 
 def learned(args: argparse.Namespace, data: Any, out: Path, seed: int) -> tuple[Any, float, int]:

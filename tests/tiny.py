@@ -14,11 +14,11 @@ _EACH = (
 _CAPTIONS = ("decode.text.width=16", "decode.text.max_tokens=16", "decode.text.vocabulary=300")
 _ALL = (*_EACH, *_CAPTIONS)
 _TRANSFORMER = ("decode.text.heads=2", "decode.text.layers=1")
-_PAIRS = (
-    "space.image.heads=2", "space.image.embed=16", "space.text.embed=16", "encode.text.width=16",
-    "encode.text.max_tokens=16", "encode.text.vocabulary=300",
-)  # fmt: skip
-_MATCHING = (*_PAIRS, "encode.text.heads=2", "encode.text.layers=1")
+_TEXTS = ("encode.text.width=16", "encode.text.max_tokens=16", "encode.text.vocabulary=300")
+_PAIRS = ("space.image.heads=2", "space.image.embed=16", "space.text.embed=16", *_TEXTS)
+_READER = ("encode.text.heads=2", "encode.text.layers=1")
+_MATCHING = (*_PAIRS, *_READER)
+_SHARED = ("space.text.width=16", "decode.image.side=16", "decode.image.widths=16,8")
 _OWN_TOWER = ("encode.image=image_cnn",)  # in place of a pretrained one
 SETTINGS = {
     "cnn-transformer": (*_ALL, *_TRANSFORMER),
@@ -28,6 +28,7 @@ SETTINGS = {
     "dual-encoder": (*_OWN_TOWER, *_EACH, *_PAIRS, "encode.text.embed=16", "space.text.width=16"),
     "clip": (*_EACH, *_MATCHING, "space.text.width=16"),
     "siglip": (*_EACH, *_MATCHING, "space.text.width=16"),
+    "multimodal-autoencoder": (*_ALL, *_TRANSFORMER, *_TEXTS, *_READER, *_SHARED),
 }
 """Recipe -> what `--set` takes to make it tiny; later settings win."""
 

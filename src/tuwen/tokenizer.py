@@ -80,7 +80,7 @@ class Tokenizer:
         """Tokens of a text as it stands inside a longer one, without begin and end."""
         [row] = self.encode([text])
         if self.kind == "bpe" and row and ord(text.strip()[0]) > _LAST_SPACED:  # no space stands before it
-            letters = "".join(self._fast.id_to_token(token) for token in row).removeprefix(_letters()[ord(" ")])
+            letters = "".join(self._fast.id_to_token(token) or "" for token in row).removeprefix(_letters()[ord(" ")])
             row = [token.id for token in self._fast.model.tokenize(letters)]
         return row
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tuwen import cli
-from tuwen.command.train import Request, run, show
+from tuwen.command.train import Request, Response, run, show
 from tuwen.errors import ConfigError
 
 
@@ -17,7 +17,8 @@ def asked(monkeypatch):
     def train(data, *, report, out, **options):
         calls.append({"data": data, "out": out, **options})
         report({"kind": "warning", "text": "look out"})
-        report({"kind": "done", "step": 9, "path": out, "figures": {"loss": 1.5}, "best_step": 7, "took_s": 65.0})
+        done = {"kind": "done", "step": 9, "path": out, "figures": {"loss": 1.5}, "best_step": 7, "took_s": 65.0}
+        report({**done, "can": ["caption", "match"]})
         return out
 
     monkeypatch.setattr("tuwen.train.loop.train", train)
@@ -59,7 +60,8 @@ def test_json_gives_events_and_one_done(asked, tmp_path, capsys):
     printed = capsys.readouterr()
     rows = [json.loads(line) for line in printed.out.splitlines()]
     assert [row["kind"] for row in rows] == ["warning", "done"] and printed.err == ""
-    assert rows[-1] == {"kind": "done", "path": out, "figures": {"loss": 1.5}, "best_step": 7, "took_s": 65.0}
+    done = {"kind": "done", "path": out, "figures": {"loss": 1.5}, "best_step": 7, "took_s": 65.0}
+    assert rows[-1] == {**done, "can": ["caption", "match"]}
 
 
 def test_without_a_validation_part():
@@ -102,3 +104,8 @@ def test_interrupted(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("tuwen.train.loop.train", train)
     assert cli.main(["train", "photos", "-o", str(tmp_path / "m")]) == 130
     assert capsys.readouterr().err == "stopped at step 3 of 9; go on with: tuwen train --resume -o m\n"
+
+
+def test_a_model_that_writes_nothing_names_what_it_can():
+    done = Response(path="m", figures={}, best_step=7, took_s=65.0, can=("classify", "embed"))
+    assert show(done).splitlines()[1] == "It can: classify, embed. Next: tuwen info m"

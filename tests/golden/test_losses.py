@@ -18,7 +18,8 @@ from tests.tiny import SETTINGS
 from tuwen.train.loop import train
 
 STORED = Path(__file__).with_name("losses.json")
-RECIPES = ("cnn-transformer", "cnn-gru", "show-attend-tell", "coca", "dual-encoder", "siglip")
+RECIPES = ("cnn-transformer", "cnn-gru", "show-attend-tell", "coca", "dual-encoder", "siglip", "multimodal-autoencoder")
+TERMS = ("loss", "caption", "contrastive", "sigmoid", "coverage", "reconstruct", "repeat", "draw", "alignment")
 STEPS = (1, 10, 50)
 
 
@@ -28,8 +29,7 @@ def losses(recipe, folder):
 
     def report(event):
         if event["kind"] == "step" and event["step"] in STEPS:
-            terms = ("loss", "caption", "contrastive", "sigmoid", "coverage")
-            found[str(event["step"])] = {name: event[name] for name in terms if name in event}
+            found[str(event["step"])] = {name: event[name] for name in TERMS if name in event}
 
     settings = (*SETTINGS[recipe], "train.metric=loss", "train.evaluations=1", f"data.cache={folder}/cache")
     train(

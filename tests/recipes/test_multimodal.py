@@ -157,7 +157,7 @@ def test_judging_rows_of_one_side(sides):
 def test_a_loaded_one_fills_the_missing_side(tmp_path):
     save(model(), tmp_path / "m")
     loaded = tuwen.load(tmp_path / "m")
-    assert loaded.can() == ["caption", "draw", "match", "reconstruct"]
+    assert {"caption", "draw", "match", "reconstruct"} <= set(loaded.can())
     picture = rows()[0].fields["image"]
     asked = ({"text": "a red picture"}, {"image": picture}, {"image": picture, "make": "text"})
     for options in (*asked, {"text": "a red picture", "make": "text"}):

@@ -72,7 +72,7 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
     if not images:
         model = open_model(values["model"], values["device"])
         [response] = task.run(model, [task.Request(**options)])
-        print(to_json(dataclasses.asdict(response)) if json else task.show(response))
+        print(to_json(_plain(response, _left_out(task, options))) if json else task.show(response))
         return
     given = options.pop(images[0])
     pictures = _bulk.find_pictures([given] if isinstance(given, str) else given)
@@ -85,7 +85,8 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
     rows = None
     if values["out"]:
         drawn = _drawn(task)
-        columns = [f.name for f in dataclasses.fields(task.Response) if f.name not in drawn]
+        hidden = {*drawn, *_left_out(task, options)}
+        columns = [f.name for f in dataclasses.fields(task.Response) if f.name not in hidden]
         made = drawn[0] if drawn else ""
         rows = open_rows(values["out"], columns, pictures, overwrite=values["overwrite"], made=made)
     _Job(task, values, rows, json).run(requests)
@@ -117,9 +118,25 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic(out) as temporary:
         drawn.save(temporary, format=_PICTURES[out.suffix.lower()], pnginfo=_notes(drawn, values["model"]))
-    fields = {key: value for key, value in dataclasses.asdict(response).items() if key not in _drawn(task)}
+    asked = {f.name: getattr(request, f.name) for f in dataclasses.fields(request)}
+    fields = _plain(response, {*_drawn(task), *_left_out(task, asked)})
     named = {"image": name} if name else {}
     print(to_json({**named, "out": str(out), **fields}) if json else task.show(response))
+
+
+def _left_out(task: ModuleType, options: Mapping[str, Any]) -> set[str]:
+    """Fields of the answer that were not asked for: those whose metadata `asked` names an option left at its default."""
+    defaults = {f.name: f.default for f in dataclasses.fields(task.Request)}
+    return {
+        f.name
+        for f in dataclasses.fields(task.Response)
+        if (asked := f.metadata.get("asked")) and options[asked] == defaults[asked]
+    }
+
+
+def _plain(answer: Any, left_out: set[str]) -> dict[str, Any]:
+    """An answer as a dictionary, also the dataclasses in it, without some fields on every level."""
+    return dataclasses.asdict(answer, dict_factory=lambda items: {k: v for k, v in items if k not in left_out})
 
 
 def _drawn(task: ModuleType) -> list[str]:
@@ -144,6 +161,7 @@ class _Job:
 
     def __init__(self, task: ModuleType, values: Mapping[str, Any], rows: Rows | None, json: bool):
         self.task, self.values, self.rows, self.json = task, values, rows, json
+        self.left_out = _left_out(task, values)
         self.summary = _bulk.Summary()
 
     def run(self, requests: Sequence[tuple[str, Any]]) -> None:
@@ -172,7 +190,7 @@ class _Job:
         good = [(name, answer) for name, answer in batch if not isinstance(answer, DataError)]
         self.summary.failed.update({name: str(answer) for name, answer in batch if isinstance(answer, DataError)})
         if self.rows:
-            self.rows.write([(name, dataclasses.asdict(answer), self.task.show(answer)) for name, answer in good])
+            self.rows.write([(name, _plain(answer, self.left_out), self.task.show(answer)) for name, answer in good])
         else:
             for name, answer in batch:
                 self._print(name, answer, alone)
@@ -182,7 +200,7 @@ class _Job:
         failed = isinstance(answer, DataError)
         if self.json:
             print(
-                to_json({"image": name, **({"error": str(answer)} if failed else dataclasses.asdict(answer))}),
+                to_json({"image": name, **({"error": str(answer)} if failed else _plain(answer, self.left_out))}),
                 flush=True,
             )
         elif failed:

@@ -82,7 +82,11 @@ class Step:
 
 
 def steps(request: Request) -> list[Step]:
-    """The commands of a demo, in order."""
+    """The commands of a demo, in order; without those that a model of the recipe is not for.
+
+    Raises:
+        UnknownNameError: there is no such recipe; the nearest name is suggested.
+    """
     scenes, model = f"{request.out}/scenes", f"{request.out}/model"
     first, *more = (f"{scenes}/images/test-{i:05d}.png" for i in range(3))
     size = ("--num", "96") if request.fast else ()
@@ -103,8 +107,26 @@ def steps(request: Request) -> list[Step]:
         "lets it draw": ("draw", model, "a large filled red circle in the centre", "-o", f"{request.out}/drawn.png"),
         "lets it make a picture again": ("reconstruct", model, more[0], "-o", f"{request.out}/again.png"),
     }
-    whole = {"data": "scenes/metadata.jsonl"}
-    return [Step(about=about, tokens=tokens, whole=whole.get(tokens[0], "")) for about, tokens in made.items()]
+    whole, able = {"data": "scenes/metadata.jsonl"}, _able(request.recipe)
+    return [
+        Step(about=about, tokens=tokens, whole=whole.get(tokens[0], ""))
+        for about, tokens in made.items()
+        if able.get(tokens[0], True)
+    ]
+
+
+def _able(recipe: str) -> dict[str, bool]:
+    """Task -> whether a recipe has the route that it needs."""
+    from tuwen import registry
+    from tuwen.types import Facts
+
+    routes = registry.get_recipe(recipe)(Facts(num_train=8_000, picture_side=64)).routes.values()
+    needs = {"caption": ("image", "text"), "match": ("text", None), "draw": ("text", "image")}
+    needs["reconstruct"] = ("image", "image")
+    return {
+        task: any(given in route.given and route.make == make for route in routes)
+        for task, (given, make) in needs.items()
+    }
 
 
 def run(request: Request) -> Iterator[Response]:

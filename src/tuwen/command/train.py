@@ -54,6 +54,8 @@ class Response:
     """Step that the model is of."""
     took_s: float
     """Seconds that the run took."""
+    can: tuple[str, ...] = ()
+    """Tasks that the model was trained for."""
 
 
 def run(request: Request, *, report: Callable[[dict[str, Any]], None] | None = None) -> Iterator[Response]:
@@ -82,7 +84,11 @@ def run(request: Request, *, report: Callable[[dict[str, Any]], None] | None = N
     )  # fmt: skip
     figures: Mapping[str, float] = last.get("figures", {})
     yield Response(
-        path=str(path), figures=dict(figures), best_step=last.get("best_step", 0), took_s=last.get("took_s", 0.0)
+        path=str(path),
+        figures=dict(figures),
+        best_step=last.get("best_step", 0),
+        took_s=last.get("took_s", 0.0),
+        can=tuple(last.get("can", ())),
     )
 
 
@@ -117,4 +123,6 @@ def show(response: Response) -> str:
         else "there was no validation part to judge it by"
     )
     took = f"{response.path}: trained in {duration(response.took_s)}; {best}"
-    return f"{took}\nNext: tuwen caption {response.path} photo.jpg"
+    if "caption" in response.can:
+        return f"{took}\nNext: tuwen caption {response.path} photo.jpg"
+    return f"{took}\nIt can: {', '.join(response.can) or 'encode'}. Next: tuwen info {response.path}"

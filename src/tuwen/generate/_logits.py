@@ -27,7 +27,7 @@ class Rules:
         self.never_X = torch.tensor(never(decoder), dtype=torch.int64, device=device)
         self.forbidden = Forbidden(decoder, limits.without) if limits.without else None
         self.given_T = torch.tensor(getattr(decoder, "given", ()), dtype=torch.int64, device=device)
-        self.within_V = ~begins(decoder, device) if len(self.given_T) and hasattr(decoder, "pieces") else None
+        self.within_V = ~begins(decoder).to(device) if len(self.given_T) else None
 
     def __call__(self, logits_NV: Tensor, said: Tensor) -> Tensor:
         """The logits, changed in place.

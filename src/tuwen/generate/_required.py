@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from tuwen.generate._words import parted, spelled
+import torch
+
+from tuwen.generate._words import begins, parted, spelled
 
 
 class Beginning(NamedTuple):
@@ -26,7 +28,7 @@ class Beginning(NamedTuple):
 
 
 class Required:
-    """The words as tokens. A word may share tokens with others: "red" is met by "red ball".
+    """The words as tokens. Words may share tokens: "red ball" holds "red", too.
 
     Raises:
         ConfigError: a word that the decoder does not know.
@@ -37,15 +39,20 @@ class Required:
         self.rows = [tuple(spelled(decoder, word, "word")) for word in words]
         self.grows = [not parted(word.encode(), b"a") for word in words]
         """Whether a letter right after the word would make another one of it."""
-        self.given: tuple[int, ...] = ()
+        self.within_V = ~begins(decoder) if words else torch.zeros(0, dtype=torch.bool)
+        """(V,) the tokens that would do so."""
+        self.within = frozenset(self.within_V.nonzero()[:, 0].tolist())
+        self.given: tuple[int, ...] = tuple(getattr(decoder, "given", ()))
 
-    def begin(self, given: Sequence[int]) -> Beginning:
+    def begin(self) -> Beginning:
         """Nothing but the prompt was said."""
-        self.given = tuple(given)
-        met = frozenset(
-            i for i, row in enumerate(self.rows) if any(self.given[k : k + len(row)] == row for k in range(len(given)))
-        )
+        met = frozenset(i for i in range(len(self.rows)) if self._was_given(i))
         return self._beginning((), 0.0, met, closed=False, parent=0)
+
+    def _was_given(self, number: int) -> bool:
+        row, given = self.rows[number], self.given
+        ends = [k + len(row) for k in range(len(given)) if given[k : k + len(row)] == row]
+        return any(end == len(given) or not (self.grows[number] and given[end] in self.within) for end in ends)
 
     def after(self, one: Beginning, token: int, logprob: float, parent: int) -> Beginning:
         """The text with one token more."""
@@ -57,23 +64,21 @@ class Required:
 
     def next(self, one: Beginning) -> list[int]:
         """Tokens that lead on in a word that is not met, each once."""
-        tail = self.given + one.said
-        open_rows = [row for i, row in enumerate(self.rows) if i not in one.met]
-        firsts = [row[0] for row in open_rows]
-        return list(dict.fromkeys([*(row[_progress(row, tail)] for row in open_rows), *firsts]))
+        rows = [row for i, row in enumerate(self.rows) if i not in one.met]
+        on = [row[self._ahead(row, one.said, closed=one.closed)] for row in rows]
+        return list(dict.fromkeys([*on, *(row[0] for row in rows)]))
 
     def _beginning(
         self, said: tuple[int, ...], total: float, met: frozenset[int], *, closed: bool, parent: int
     ) -> Beginning:
+        rows = [row for i, row in enumerate(self.rows) if i not in met]
+        ahead = max((self._ahead(row, said, closed=closed) for row in rows), default=0)
+        return Beginning(said, total, met, sum(map(len, rows)) - ahead, closed, parent)
+
+    def _ahead(self, row: tuple[int, ...], said: tuple[int, ...], *, closed: bool) -> int:
+        """How many first tokens of a word, not all, stand at the end of the text so that it can go on in the word."""
         tail = self.given + said
-        open_rows = [row for i, row in enumerate(self.rows) if i not in met]
-        ahead = max((_progress(row, tail) for row in open_rows), default=0)
-        return Beginning(said, total, met, sum(map(len, open_rows)) - ahead, closed, parent)
-
-
-def _progress(row: tuple[int, ...], said: tuple[int, ...]) -> int:
-    """How many first tokens of a word stand at the end of what was said; less than all of them."""
-    for length in range(min(len(row) - 1, len(said)), 0, -1):
-        if said[-length:] == row[:length]:
-            return length
-    return 0
+        for length in range(min(len(row) - 1, len(tail)), 0, -1):
+            if tail[-length:] == row[:length]:
+                return 0 if closed and row[length] in self.within else length
+        return 0

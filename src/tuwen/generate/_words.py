@@ -38,11 +38,11 @@ def parted(before: bytes, after: bytes) -> bool:
     return not (chr(after[0]).isalnum() if after[0] < 0x80 else after[0] < _FIRST_UNSPACED)
 
 
-def begins(decoder: Any, device: torch.device) -> Tensor:
+def begins(decoder: Any) -> Tensor:
     """(V,) bool: the tokens that may stand right after a whole word, the end among them."""
     begins_V = torch.tensor([bool(piece) and parted(b"a", piece) for piece in decoder.pieces])
     begins_V[decoder.eos] = True
-    return begins_V.to(device)
+    return begins_V
 
 
 class Forbidden:

@@ -13,7 +13,6 @@ from tuwen.generate._limits import Ranked, as_words
 from tuwen.generate._logits import NEVER, Rules
 from tuwen.generate._prompt import begun
 from tuwen.generate._required import Beginning, Required
-from tuwen.generate._words import begins
 from tuwen.generate._written import Cancelled, Emit, Written, fill_holes
 from tuwen.types import Latent
 
@@ -102,9 +101,9 @@ class _Search:
     def __init__(self, config: Config, decoder: Steps, pictures: int, device: torch.device):
         self.config, self.decoder, self.device = config, decoder, device
         self.rules, self.required = Rules(config, decoder, device), Required(decoder, config.words)
-        self.within_V = ~begins(decoder, device) if config.words else torch.zeros(0, device=device)
+        self.within_V = self.required.within_V.to(device)
         self.steps, self.step = min(config.max_tokens, decoder.max_tokens), 0
-        first = self.required.begin(getattr(decoder, "given", ()))
+        first = self.required.begin()
         if first.left > self.steps:
             raise ConfigError(
                 f"words {', '.join(config.words)} take {first.left} tokens and a text has at most {self.steps}; ask "
@@ -175,7 +174,9 @@ class _Picture:
     def advance(self, offers: list[dict[int, float]]) -> None:
         """Takes token -> log-probability for every beginning."""
         search, size = self.search, self.search.config.beams
-        room, whole, going = search.steps - search.step, [], []
+        room = search.steps - search.step
+        whole: list[tuple[float, Written | None]] = []
+        going: list[Beginning] = []
         for parent, (one, offer) in enumerate(zip(self.going, offers, strict=False)):
             for token, logprob in offer.items():
                 if logprob == NEVER:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tuwen.errors import ConfigError
 from tuwen.generate import sampling
+from tuwen.generate._drawn import Drawn
 from tuwen.generate._written import Cancelled, Emit, Written
 from tuwen.types import Latent
 
@@ -20,7 +21,7 @@ Embed = Callable[[Sequence[str]], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(sampling.Config):
+class Config(Drawn):
     """Settings of `Mbr`: of what is drawn, and of how it is compared."""
 
     samples: int = 16
@@ -57,7 +58,7 @@ class Mbr:
 
     def __init__(self, config: Config, embed: Embed | None = None):
         self.config, self.embed = config, embed
-        shared = {f.name: getattr(config, f.name) for f in fields(sampling.Config)}
+        shared = {f.name: getattr(config, f.name) for f in fields(Drawn)}
         self.sampling = sampling.Config(**{**shared, "best": config.samples}).build()
 
     def __call__(

@@ -7,6 +7,7 @@ Hinton and Salakhutdinov 2006, Science 313; Kingma and Welling 2013, arXiv:1312.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tuwen.data._config import Data
 from tuwen.decode import image_deconv
@@ -78,8 +79,11 @@ def vae(facts: Facts) -> Recipe:
 
 def multimodal_autoencoder(facts: Facts) -> Recipe:
     """Pictures and texts in one space of 256 numbers: each back from itself, and from the other; either may be missing."""
-    size, base = Sizes.of(facts), conv_autoencoder(facts)
-    text = {
+    size, image = Sizes.of(facts), conv_autoencoder(facts)
+    drawn = image.decode["image"]
+    if drawn.side > _SMALL:
+        drawn = replace(drawn, widths=(128, 64, 32, 16), blocks=0)
+    text: dict[str, Any] = {
         "width": size.width,
         "heads": size.heads,
         "layers": 2,
@@ -90,14 +94,11 @@ def multimodal_autoencoder(facts: Facts) -> Recipe:
     return Recipe(
         name="multimodal-autoencoder",
         encode={
-            "image": replace(base.encode["image"], widths=(64, 128)),
+            "image": replace(image.encode["image"], widths=(64, 128)),
             "text": encode_text.Config(**text),
         },
         space={field: bottleneck.Config(width=256) for field in ("image", "text")},
-        decode={
-            "image": replace(base.decode["image"], widths=(128, 64, 32, 16), blocks=0),
-            "text": decode_text.Config(**text),
-        },
+        decode={"image": drawn, "text": decode_text.Config(**text)},
         objective={
             "reconstruct": reconstruction.Config(term="reconstruct"),
             "repeat": reconstruction.Config(route="repeat", kind="words", term="repeat"),

@@ -3,6 +3,8 @@
 Example:
     tuwen caption MODEL photo.jpg
     tuwen caption MODEL photos/ -o captions.csv
+    tuwen caption MODEL photo.jpg --words "red,ball" --method constrained
+    tuwen caption MODEL photo.jpg --method sampling --top-p 0.9 --best 3 --prompt "a dog"
     tuwen caption MODEL photo.jpg --attention -o looked.png
 """
 
@@ -10,12 +12,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import Cancelled, Emit, alike, ask, asking, at_least, pictures
 from tuwen.task._attention import Look, draw, looks
+from tuwen.task._writing import build, check, match_of, method_of
 from tuwen.types import Picture, Route
 
 if TYPE_CHECKING:
@@ -32,8 +35,11 @@ recipe_hint = "coca"
 class Request:
     image: Picture
     """The picture."""
+    method: str = "beam"
+    """How captions are written. beam: the most probable ones; greedy: the fastest; diverse: several that differ;
+    sampling: at random; contrastive: without loops; constrained: with given words; mbr: what random ones agree on."""
     beam: int = 5
-    """Sentences that are followed at once; 1: greedy, the fastest."""
+    """Sentences that are followed at once; 1: greedy, the fastest. For beam, diverse and constrained."""
     max_tokens: int = 128
     """Most tokens of a caption, 1 or more; never more than the model was trained to write."""
     min_tokens: int = 0
@@ -41,14 +47,53 @@ class Request:
     length_penalty: float = 1.0
     """0 prefers short captions, above 1 long ones; has no effect with beam=1."""
     best: int = 1
-    """How many captions to give, 1 to beam; the others stand in `alternatives`."""
+    """How many captions to give, 1 to beam; the others stand in `alternatives`. For sampling and mbr any number."""
+    prompt: str = ""
+    """Beginning that the caption goes on from; its tokens do not count in max_tokens and min_tokens."""
+    words: str = ""
+    """Words that the caption must hold, with commas between: "red,fire truck". For constrained."""
+    without: str = ""
+    """Words that it may not hold, with commas between."""
+    no_repeat: int = 0
+    """Size of the runs of tokens that may not come twice, for example 3; 0: any may."""
+    groups: int | None = None
+    """Groups of beams that keep away from each other's words; divides beam. For diverse; else each beam is one."""
+    diversity: float | None = None
+    """What a word costs that an earlier group has in its place, in nats; 0.5 if not given. For diverse."""
+    temperature: float | None = None
+    """Above 0: below 1 prefers what is probable, above 1 is bolder; 1 if not given. For sampling and mbr."""
+    top_k: int | None = None
+    """Draws from the k most probable tokens only. For sampling and mbr."""
+    top_p: float | None = None
+    """Draws from the fewest tokens that have this probability together, 0 to 1. For sampling and mbr."""
+    min_p: float | None = None
+    """Draws from tokens at least this share as probable as the most probable one, 0 to 1. For sampling and mbr."""
+    typical: float | None = None
+    """Draws from the tokens nearest to the expected surprise that have this probability together, 0 to 1. For
+    sampling and mbr."""
+    seed: int | None = None
+    """Another number gives other captions, the same one the same; 0 if not given. For sampling and mbr."""
+    samples: int | None = None
+    """Captions that are drawn, of which the best are given; 16 for mbr, best for sampling if not given."""
+    similarity: str | None = None
+    """How captions are compared: cider, by their words, or embedding, by the model's own text encoder. For mbr."""
+    candidates: int | None = None
+    """Tokens that are tried at every step; 5 if not given. For contrastive."""
+    penalty: float | None = None
+    """Weight against saying again what was said, 0 to 1; 0.6 if not given. For contrastive."""
+    rerank: bool = False
+    """Give those captions of all that were followed or drawn that match the picture best, in that order; for models
+    that match."""
     attention: bool = False
     """Also say where the model looked for each word; for decoders with soft attention, as in recipe show-attend-tell."""
 
     def __post_init__(self) -> None:
         at_least(1, beam=self.beam, max_tokens=self.max_tokens, best=self.best)
         at_least(0, min_tokens=self.min_tokens)
-        if self.best > self.beam:
+        for name in ("words", "without"):
+            if not isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, ",".join(getattr(self, name)))
+        if self.best > self.beam and self.method == "beam":
             raise ConfigError(
                 f"best is {self.best} and beam is {self.beam}; best is at most beam. Set beam={self.best}."
             )
@@ -57,6 +102,7 @@ class Request:
                 f"min_tokens is {self.min_tokens} and max_tokens is {self.max_tokens}; set "
                 f"max_tokens={self.min_tokens}."
             )
+        check(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +110,16 @@ class Text:
     caption: str
     """The sentence."""
     logprob: float
-    """Mean log-probability of its tokens, in nats; nearer to 0 is surer."""
+    """Mean log-probability of its tokens after the prompt, in nats; nearer to 0 is surer."""
+    match: float | None = field(default=None, metadata={"asked": "rerank"})
+    """Cosine of picture and sentence, -1 to 1, with rerank."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Response(Text):
-    alternatives: tuple[Text, ...] = ()
+    alternatives: tuple[Text, ...] = field(default=(), metadata={"asked": "best"})
     """The next best captions, where best is above 1."""
-    attention: tuple[Look, ...] = ()
+    attention: tuple[Look, ...] = field(default=(), metadata={"asked": "attention"})
     """Each word of the caption with what the model looked at, where attention was asked for."""
 
 
@@ -93,7 +141,7 @@ def run(
     """Captions pictures, in batches.
 
     Args:
-        emit: gets the captions while they are written (with beam=1 token by token).
+        emit: gets the captions while they are written (greedy, sampling and contrastive token by token).
         cancelled: True ends each caption where it is.
     Returns:
         One Response a Request, in their order. A caption does not depend on the other requests.
@@ -102,28 +150,50 @@ def run(
         DataError: a picture cannot be read; it is named.
     """
     model.require("caption")
+    if any(request.rerank for request in requests):
+        model.require("match", verb="rerank captions")
     made: dict[int, Response] = {}
     with asking(model):
         for numbers, part in alike(requests, "image"):
-            latent = latent_of(model, pictures(model, [request.image for request in part]))
-            method, decoder = method_of(part[0]).build(), model.decoders["text"]
-            written = method(decoder, latent, emit=emit and _text_emitter(decoder, numbers, emit), cancelled=cancelled)
-            found = (
-                looks(decoder, latent, [one[0].tokens for one in written]) if part[0].attention else [()] * len(part)
-            )
-            answers = (_response(decoder, texts, looked) for texts, looked in zip(written, found, strict=True))
-            made.update(zip(numbers, answers, strict=True))
+            made.update(zip(numbers, _answers(model, numbers, part, emit, cancelled), strict=True))
     return [made[number] for number in range(len(requests))]
 
 
-def method_of(request: Request) -> Any:
-    """The Config of the way of writing that a request asks for."""
-    from tuwen.generate import beam, greedy
+def _answers(
+    model: CrossModal, numbers: Sequence[int], part: Sequence[Request], emit: Emit | None, cancelled: Cancelled | None
+) -> list[Response]:
+    """Responses to requests that differ in nothing but their pictures."""
+    first, decoder = part[0], model.decoders["text"]
+    images = [request.image for request in part]
+    latent = latent_of(model, pictures(model, images))
+    given: list[int] = decoder.spelled(first.prompt) if first.prompt.strip() else []  # type: ignore[operator]
+    stream = _text_emitter(decoder, given, numbers, emit) if emit and not first.rerank else None
+    written = build(model, first)(decoder, latent, emit=stream, cancelled=cancelled)
+    found = [list(zip(some, _texts(decoder, given, some), strict=True)) for some in written]
+    if first.rerank:
+        found = _reranked(model, images, found, first.best)
+        for number, some in zip(numbers, found, strict=True):
+            if emit:
+                emit(number, some[0][1].caption)
+    rows = [[*given, *some[0][0].tokens] for some in found]
+    looked = looks(decoder, latent, rows) if first.attention else [()] * len(part)
+    return [
+        Response(**vars(some[0][1]), alternatives=tuple(text for _, text in some[1:]), attention=look)
+        for some, look in zip(found, looked, strict=True)
+    ]
 
-    limits = {"max_tokens": request.max_tokens, "min_tokens": request.min_tokens}
-    if request.beam == 1:
-        return greedy.Config(**limits)
-    return beam.Config(beams=request.beam, length_penalty=request.length_penalty, best=request.best, **limits)
+
+def _reranked(
+    model: CrossModal, images: Sequence[Any], found: Sequence[Sequence[tuple[Written, Text]]], best: int
+) -> list[list[tuple[Written, Text]]]:
+    """The best of each picture, those that match it best first."""
+    matches = match_of(model, images, [[text.caption for _, text in some] for some in found])
+    ranked = []
+    for some, cosines in zip(found, matches, strict=True):
+        scored = [(one, replace(text, match=cosine)) for (one, text), cosine in zip(some, cosines, strict=True)]
+        different = {text.caption: (one, text) for one, text in reversed(scored)}
+        ranked.append(sorted(different.values(), key=lambda pair: -pair[1].match)[:best])  # type: ignore[operator]
+    return ranked
 
 
 def latent_of(model: CrossModal, batch: Any) -> Latent:
@@ -137,22 +207,22 @@ def latent_of(model: CrossModal, batch: Any) -> Latent:
 
 def mean_logprob(written: Written) -> float:
     """Mean over the tokens, the end included, in nats."""
-    return written.logprob / max(1, len(written.tokens) + written.finished)
+    return written.score()
 
 
-def _response(decoder: Any, written: Sequence[Written], looked: tuple[Look, ...]) -> Response:
-    texts = decoder.texts([one.tokens for one in written])
-    found = [
-        {"caption": text, "logprob": round(mean_logprob(one), 4)} for text, one in zip(texts, written, strict=True)
+def _texts(decoder: Any, given: Sequence[int], written: Sequence[Written]) -> list[Text]:
+    captions = decoder.texts([[*given, *one.tokens] for one in written])
+    return [
+        Text(caption=caption, logprob=round(mean_logprob(one), 4))
+        for caption, one in zip(captions, written, strict=True)
     ]
-    return Response(**found[0], alternatives=tuple(Text(**one) for one in found[1:]), attention=looked)
 
 
-def _text_emitter(decoder: Any, numbers: Sequence[int], emit: Emit) -> Any:
+def _text_emitter(decoder: Any, given: Sequence[int], numbers: Sequence[int], emit: Emit) -> Any:
     said: dict[int, list[int]] = {}
 
     def add(row: int, token: int) -> None:
-        said.setdefault(row, []).append(token)
+        said.setdefault(row, list(given)).append(token)
         emit(numbers[row], decoder.texts([said[row]])[0])
 
     return add
@@ -182,4 +252,4 @@ def show(response: Response) -> str:
     return "\n".join(text.caption for text in (response, *response.alternatives))
 
 
-__all__ = ["Request", "Response", "Text", "able", "call", "picture", "recipe_hint", "run", "show"]
+__all__ = ["Request", "Response", "Text", "able", "call", "method_of", "picture", "recipe_hint", "run", "show"]

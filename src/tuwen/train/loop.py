@@ -392,6 +392,7 @@ class Run:
             step=self.step,
             path=str(self.out),
             figures=self.figures,
+            can=self.model.can(),
             best_step=self.best_step,
             took_s=took_s,
             memory_mb=round(peak_memory_mb()),

@@ -1,0 +1,94 @@
+"""From the options of a caption to the way of writing that they ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tuwen import registry
+from tuwen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tuwen.model import CrossModal
+    from tuwen.task.caption import Request
+
+_RENAMED = {"beam": "beams", "no_repeat": "no_repeat_ngram"}
+"""Option -> what a Config of `tuwen.generate` calls it; the others have the same name."""
+_OTHER = ("image", "method", "rerank", "attention")
+"""Fields of a Request that are no setting of a way of writing."""
+
+
+def check(request: Request) -> None:
+    """Raises ConfigError for a way of writing that is not there, options that it has not, and values it cannot take."""
+    known = _settings(request.method)
+    for field in dataclasses.fields(request):
+        value, name = getattr(request, field.name), _RENAMED.get(field.name, field.name)
+        if field.name not in _OTHER and name not in known and value != field.default:
+            able = [way for way in _ways() if name in _settings(way)]
+            raise ConfigError(
+                f"{field.name} is {value!r}, which has no effect with method={request.method}. Leave it out, or set "
+                f"method to {' or '.join(able)}."
+            )
+    method_of(request).check()
+
+
+def method_of(request: Request) -> Any:
+    """The Config of the way of writing that a request asks for; with rerank it gives back all that it has.
+
+    Raises:
+        ConfigError: there is nothing to rerank.
+    """
+    greedy = request.method == "beam" and request.beam == 1
+    config_of = registry.get("generate", "greedy" if greedy else request.method).Config
+    known = {f.name for f in dataclasses.fields(config_of)}
+    named = {_RENAMED.get(f.name, f.name): getattr(request, f.name) for f in dataclasses.fields(request)}
+    config = config_of(**{name: value for name, value in named.items() if name in known and value is not None})
+    if not request.rerank:
+        return config
+    several = max(getattr(config, "beams", 0), getattr(config, "samples", 0), getattr(config, "best", 0))
+    if several < 2:
+        raise ConfigError(
+            "rerank chooses among several captions and only one is written; set beam=5, or method=sampling and samples=16"
+        )
+    return dataclasses.replace(config, best=several)
+
+
+def build(model: CrossModal, request: Request) -> Any:
+    """The way of writing, ready to be called."""
+    config = method_of(request)
+    if request.similarity == "embedding":
+        return config.build(embed=lambda texts: model.encode(list(texts), field="text"))
+    return config.build()
+
+
+def match_of(model: CrossModal, images: Sequence[Any], texts: Sequence[Sequence[str]]) -> list[list[float]]:
+    """For each picture the cosine with each of its texts; -1 for empty ones."""
+    from tuwen.task import match
+
+    said = [tuple(text for text in some if text.strip()) for some in texts]
+    asked = [match.Request(image=image, text=some) for image, some in zip(images, said, strict=True) if some]
+    answers = iter(match.run(model, asked))
+    cosines = [{one.text: one.cosine for one in next(answers).scores} if some else {} for some in said]
+    return [[cosine.get(text, -1.0) for text in some] for cosine, some in zip(cosines, texts, strict=True)]
+
+
+def _ways() -> list[str]:
+    """Ways of writing text."""
+    from tuwen.generate._limits import Limits
+
+    return [name for name in registry.names("generate") if issubclass(registry.get("generate", name).Config, Limits)]
+
+
+def _settings(way: str) -> set[str]:
+    """Names of the settings of a way of writing.
+
+    Raises:
+        ConfigError: it makes no text.
+        UnknownNameError: there is none of this name.
+    """
+    config_of = registry.get("generate", way).Config
+    names = {field.name for field in dataclasses.fields(config_of)}
+    if "max_tokens" not in names:
+        raise ConfigError(f"method is {way!r}, which writes no text; it can be {', '.join(_ways())}")
+    return names
