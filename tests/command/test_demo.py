@@ -134,7 +134,8 @@ def test_another_time_limit_trains_anew(ran, tmp_path):
     (tmp_path / "demo" / "model" / "state").mkdir(parents=True)
     ran.clear()
     list(run(request(tmp_path, time_limit="1m")))
-    assert verbs(ran) == VERBS[1:] and ran[0][-1] == "--overwrite" and "1m" in ran[0]
+    assert verbs(ran) == VERBS[1:] and ran[0][-1] == "--overwrite"
+    assert ran[0][ran[0].index("--time-limit") + 1] == "1m" and "--steps" not in ran[0]
 
 
 def test_other_pictures_need_another_folder(ran, tmp_path):

@@ -57,3 +57,28 @@ def random_table(pictures=1, length=5, vocabulary=6, seed=0):
 def blank(pictures):
     """A latent of which only the number of rows counts."""
     return Latent(torch.zeros(pictures, 1))
+
+
+class Spoken(Table):
+    """A table whose tokens are pieces of words, and that holds a vector after each token."""
+
+    def __init__(self, chance, pieces, vectors=None):
+        super().__init__(chance)
+        self.never = (self.bos,)
+        self.pieces = [piece.encode() for piece in pieces]
+        self.vectors_VD = torch.eye(len(pieces)) if vectors is None else vectors
+
+    def spelled(self, text):
+        """The longest pieces first."""
+        rest, tokens = f" {text}".encode(), []
+        while rest:
+            fits = [t for t, piece in enumerate(self.pieces) if piece and rest.startswith(piece)]
+            tokens.append(max(fits, key=lambda t: len(self.pieces[t])))
+            rest = rest[len(self.pieces[tokens[-1]]) :]
+        return tokens
+
+    def texts(self, rows):
+        return [b"".join(self.pieces[token] for token in row).decode().strip() for row in rows]
+
+    def top(self, state):
+        return self.vectors_VD[state["said"][:, -1]]

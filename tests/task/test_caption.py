@@ -7,7 +7,8 @@ import pytest
 import torch
 from tests import eight
 
-from tuwen.errors import CannotError, ConfigError, DataError
+from tuwen.errors import CannotError, ConfigError, DataError, UnknownNameError
+from tuwen.generate._written import Written
 from tuwen.task.caption import Request, Response, able, mean_logprob, method_of, run, show
 
 IMAGES = [one.fields["image"] for one in eight.samples()]
@@ -64,12 +65,8 @@ def test_logprob_is_the_mean_of_what_teacher_forcing_gives(model):
 
 
 def test_mean_logprob_by_hand():
-    class Written:
-        tokens, logprob, finished = [5, 6, 7], -2.0, True
-
-    assert mean_logprob(Written) == -0.5  # -2 over three tokens and the end
-    Written.finished = False
-    assert mean_logprob(Written) == pytest.approx(-2 / 3)
+    assert mean_logprob(Written([5, 6, 7], -2.0, True)) == -0.5  # -2 over three tokens and the end
+    assert mean_logprob(Written([5, 6, 7], -2.0, False)) == pytest.approx(-2 / 3)
 
 
 def test_emit_streams_the_text(model):
@@ -113,9 +110,116 @@ def test_method_of():
     assert (config.beams, config.length_penalty, config.best, config.min_tokens, config.max_tokens) == (3, 0.5, 2, 2, 9)
 
 
+WAYS = [
+    {"method": "greedy"},
+    {"method": "beam"},
+    {"method": "diverse"},
+    {"method": "sampling", "temperature": 0.3},
+    {"method": "contrastive", "penalty": 0.2},
+    {"method": "constrained", "words": "picture"},
+    {"method": "mbr", "samples": 8},
+    {"method": "mbr", "similarity": "embedding", "temperature": 0.5},
+]
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+def test_every_way_of_writing_says_what_it_learned(model, options):
+    """By chance one of eight would name its colour."""
+    said = [response.caption for response in model.caption(IMAGES, **options)]
+    assert sum(colour in text for colour, text in zip(eight.COLOURS, said, strict=True)) >= 7, said
+    assert all("picture" in text for text in said if options["method"] == "constrained")
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+def test_alone_and_together_it_is_the_same(model, options):
+    together = model.caption(IMAGES[:3], **options)
+    assert [one.caption for one in together] == [model.caption(image, **options).caption for image in IMAGES[:3]]
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+def test_a_prompt_is_gone_on_from_and_streamed(model, options):
+    options = {**options, "words": ""} if options["method"] == "constrained" else options
+    said = []
+    requests = [Request(image=image, prompt="this is", **options) for image in IMAGES]
+    responses = run(model, requests, emit=lambda number, text: said.append((number, text)))
+    assert all(one.caption.startswith("this is") and len(one.caption) > len("this is") for one in responses)
+    named = [colour in one.caption for colour, one in zip(eight.COLOURS, responses, strict=True)]
+    assert sum(named) >= 7, responses
+    assert dict(said) == {number: one.caption for number, one in enumerate(responses)}
+
+
+def test_words_must_and_may_not_occur(model):
+    """The pictures have one colour; captions are made to name another, and not to name their own."""
+    for colour, image in zip(eight.COLOURS, IMAGES, strict=True):
+        other = "green" if colour == "red" else "red"
+        forced = model.caption(image, method="constrained", words=f"{other}, picture", beam=4).caption.split()
+        assert {other, "picture"} <= set(forced)
+        assert colour not in model.caption(image, without=[colour]).caption.split()
+    assert model.caption(IMAGES[0], without="red", method="sampling", best=20, temperature=2.0).alternatives
+    for text in model.caption(IMAGES[0], without="red", method="sampling", best=20, temperature=2.0).alternatives:
+        assert "red" not in text.caption.split()
+
+
+def test_a_seed_gives_the_same_again(model):
+    options = {"method": "sampling", "temperature": 2.0, "best": 3}
+    first = model.caption(IMAGES[:2], seed=1, **options)
+    assert first == model.caption(IMAGES[:2], seed=1, **options)
+    assert first[0].caption != model.caption(IMAGES[0], seed=2, **options).caption
+    assert first[0] == model.caption(IMAGES[0], seed=1, **options)
+
+
+def test_rerank_puts_what_matches_first(model):
+    plain = model.caption(IMAGES, beam=5, best=5)
+    for image, before, response in zip(IMAGES, plain, model.caption(IMAGES, rerank=True, best=5), strict=True):
+        texts = [response, *response.alternatives]
+        assert {text.caption for text in texts} == {before.caption, *(text.caption for text in before.alternatives)}
+        cosines = model.match(image, [text.caption for text in texts]).scores
+        assert [text.match for text in texts] == pytest.approx([score.cosine for score in cosines], abs=1e-3)
+        assert [text.match for text in texts] == sorted((text.match for text in texts), reverse=True)
+        assert before.match is None
+    drawn = model.caption(IMAGES[0], rerank=True, method="sampling", samples=12, temperature=1.5)
+    assert "red" in drawn.caption and not drawn.alternatives
+
+
+def test_only_a_model_that_matches_reranks():
+    captioner = eight.model(match=False, steps=1)
+    with pytest.raises(CannotError, match="this model was not trained to rerank captions; it can: caption"):
+        captioner.caption(IMAGES[0], rerank=True)
+    with pytest.raises(CannotError, match="no encoder of 'text'"):
+        captioner.caption(IMAGES[0], method="mbr", similarity="embedding")
+
+
+def test_an_unknown_way_is_named(model):
+    with pytest.raises(UnknownNameError, match="no generate is called 'beem'. Did you mean 'beam'"):
+        model.caption(IMAGES[0], method="beem")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (
+            {"temperature": 0.5},
+            "temperature is 0.5, which has no effect with method=beam. Leave it out, or set method to mbr or sampling.",
+        ),
+        (
+            {"words": "red"},
+            "words is 'red', which has no effect with method=beam. Leave it out, or set method to constrained.",
+        ),
+        ({"method": "sampling", "beam": 3}, "beam is 3, which has no effect with method=sampling"),
+        ({"method": "greedy", "best": 2}, "best is 2, which has no effect with method=greedy"),
+        ({"method": "sampling", "top_p": 1.5}, "generate.sampling.top_p is 1.5; it is above 0 and at most 1"),
+        ({"method": "diverse", "groups": 3}, "generate.diverse.groups is 3; it divides beams, 5: 0 .*, 1, 5"),
+        ({"method": "diverse", "best": 6}, "generate.diverse.best is 6; it is from 1 to beams, 5"),
+        ({"beam": 1, "rerank": True}, "rerank chooses among several captions and only one is written; set beam=5"),
+        ({"method": "constrained", "words": "red", "without": "red"}, "'red' is in words and 'red' in without"),
+        (
+            {"method": "constrained", "words": "red", "max_tokens": 1, "prompt": " ".join(["red"] * 30)},
+            "shorten the prompt",
+        ),
+        (
+            {"method": "constrained", "words": "a red picture,blue", "max_tokens": 2},
+            "take . tokens and a text has at most 2",
+        ),
         ({"beam": 0}, "beam is 0; it takes a whole number from 1, for example beam=5"),
         ({"max_tokens": 0}, "max_tokens is 0; it takes a whole number from 1"),
         ({"min_tokens": -1}, "min_tokens is -1; it takes a whole number from 0"),

@@ -25,8 +25,8 @@ from tuwen.errors import CannotError, ConfigError
 if TYPE_CHECKING:
     from tuwen.report._look import Look
 
-STEPS = 2_000
-"""Most steps of the training: what two cores do within the time limit. With the seed, it makes the figures the same again."""
+STEPS, LIMIT = 1_000, "5m"
+"""Length of the training: what two cores do within the limit. A fixed number, and the seed, give the same figures again."""
 REPORT = "report.html"
 _RECORD = "demo.json"
 _FAST = ("--steps", "8", "--set", "train.batch=16", "--set", "train.evaluations=1")
@@ -44,8 +44,8 @@ class Request:
     """Folder for everything that is made; what an earlier run of the same command left there is not made again."""
     recipe: str = "unified"
     """What to build; what a recipe cannot do is left out."""
-    time_limit: str = "5m"
-    """Longest time to train: 90s, 5m, 1h."""
+    time_limit: str = ""
+    """Time to train: 90s, 5m, 1h; empty: a fixed number of steps, which two cores do in about 5 minutes, and no longer."""
     fast: bool = False
     """A few pictures and steps: shows in seconds that everything runs, and learns nothing."""
     print: bool = False
@@ -88,9 +88,9 @@ def steps(request: Request) -> list[Step]:
         UnknownNameError: there is no such recipe; the nearest name is suggested.
     """
     scenes, model = f"{request.out}/scenes", f"{request.out}/model"
+    length = _length(request)
     first, *more = (f"{scenes}/images/test-{i:05d}.png" for i in range(3))
     size = ("--num", "96") if request.fast else ()
-    length = _FAST if request.fast else ("--steps", str(STEPS), "--time-limit", request.time_limit)
     texts = [part for text in _TEXTS for part in ("--text", text)]
     made = {
         "draws pictures, with sentences about them": ("data", "scenes", "-o", scenes, *size),
@@ -113,6 +113,14 @@ def steps(request: Request) -> list[Step]:
         for about, tokens in made.items()
         if able.get(tokens[0], True)
     ]
+
+
+def _length(request: Request) -> tuple[str, ...]:
+    """How long the training goes on, as it is typed."""
+    if request.fast:
+        return _FAST
+    usual = ("--steps", str(STEPS), "--time-limit", LIMIT)
+    return ("--time-limit", request.time_limit) if request.time_limit else usual
 
 
 def _able(recipe: str) -> dict[str, bool]:

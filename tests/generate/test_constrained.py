@@ -1,0 +1,129 @@
+"""Constrained beam search against exhaustive search: its texts always hold the words, and are the best that do."""
+
+import pytest
+import torch
+from tests.generate._gpt2 import decoder, pictures
+from tests.generate._table import Spoken, Table, blank, random_table
+
+from tuwen.errors import ConfigError
+from tuwen.generate._prompt import Begun
+from tuwen.generate._required import Beginning
+from tuwen.generate.beam import Config as Beam
+from tuwen.generate.constrained import Config, shared_out
+
+PIECES = [" a", "", "", " b", " c", "d"]
+"""Tokens 4 and 5 are the word "cd"; 3 is never asked for, as it is the unknown word elsewhere."""
+ALLOWED = [0, 2, 3, 4, 5]
+EVERY_TEXT = 1365
+
+
+def table(seed=0, pictures=2, length=5):
+    return Spoken(random_table(pictures, length, 6, seed).chance_BTVV, PIECES)
+
+
+def holds(made, tokens, words):
+    text = f" {made.texts([[t for t in tokens if t != made.eos]])[0]} "
+    return all(f" {word} " in text for word in words)
+
+
+@pytest.mark.parametrize("words", [("a",), ("c",), ("cd",), ("a", "cd"), ("c", "cd"), ("a", "a c"), ("a c", "c a")])
+@pytest.mark.parametrize("length_penalty", [0.0, 1.0])
+def test_a_beam_wide_enough_finds_the_best_of_all_texts_that_hold_the_words(words, length_penalty):
+    made = table(seed=1)
+    config = Config(beams=EVERY_TEXT, best=10, max_tokens=5, length_penalty=length_penalty, words=words)
+    for picture, found in enumerate(config.build()(made, blank(2))):
+        every = [text for text in made.every_text(5, ALLOWED, picture) if holds(made, text[0], words)]
+        every.sort(key=lambda text: -text[1] / len(text[0]) ** length_penalty)
+        # a text that says a required word and then goes on in it to a longer one is not looked for
+        assert [(*w.tokens, *[2] * w.finished) for w in found[:1]] == [every[0][0]]
+        assert found[0].logprob == pytest.approx(every[0][1], abs=1e-4)
+        assert {(*w.tokens, *[2] * w.finished) for w in found} <= {text for text, _ in every}
+
+
+@pytest.mark.parametrize("beams", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_words_are_always_there(beams, seed):
+    """However few the beams, and with no token to spare."""
+    made = table(seed, pictures=3)
+    for words, length in ((("a", "cd", "c"), 5), (("cd",), 2), (("c", "cd"), 3), (("a", "c", "a c"), 3)):
+        config = Config(beams=beams, max_tokens=length, words=words)
+        for (written,) in config.build()(made, blank(3)):
+            assert holds(made, written.tokens, words), (words, made.texts([written.tokens]))
+            assert len(written.tokens) + written.finished <= length
+
+
+def test_without_words_it_is_beam_search():
+    latent, _ = pictures(24)
+    for settings in ({}, {"no_repeat_ngram": 2}, {"length_penalty": 2.0}, {"min_tokens": 6}):
+        settings = {"beams": 4, "best": 4, "max_tokens": 16, **settings}
+        wanted = Beam(**settings).build()(decoder(), latent)
+        found = Config(**settings).build()(decoder(), latent)
+        assert [[(w.tokens, w.finished) for w in one] for one in found] == [
+            [(w.tokens, w.finished) for w in one] for one in wanted
+        ]
+    made = random_table(pictures=3, seed=5)
+    assert [f[0].tokens for f in Config().build()(made, blank(3))] == [
+        f[0].tokens for f in Beam().build()(made, blank(3))
+    ]
+
+
+def test_the_word_comes_where_it_fits():
+    """Token 4 is likely at the third place only: it is put there, not at the beginning or the end."""
+    chance = torch.full((5, 6, 6), 0.01)
+    chance[0, :, 0], chance[1, :, 3], chance[2, :, 3], chance[3, :, 3], chance[4, :, 2] = 0.95, 0.95, 0.55, 0.95, 0.95
+    chance[2, :, 4] = 0.4
+    ((written,),) = Config(words=("c",), beams=4).build()(Spoken(chance, PIECES), blank(1))
+    assert written.tokens == [0, 3, 4, 3]
+
+
+def test_a_word_that_is_there_anyway_is_not_said_again():
+    chance = torch.full((3, 6, 6), 0.01)
+    chance[0, :, 4], chance[1, :, 0], chance[2, :, 2] = 0.95, 0.95, 0.95
+    made = Spoken(chance, PIECES)
+    assert Config(words=("c",)).build()(made, blank(1)) == Beam().build()(made, blank(1))
+
+
+def test_words_of_the_prompt_count():
+    made = table(length=6)
+    config = Config(words=("a", "c"), beams=2, max_tokens=1)
+    assert all(w.tokens == [4] for (w,) in config.build()(Begun(made, [0]), blank(2)))
+    config = Config(words=("c",), beams=2, max_tokens=2)
+    assert all(4 in w.tokens for (w,) in config.build()(Begun(made, [4, 5]), blank(2))), "cd does not hold c"
+
+
+def test_beams_are_shared_out_among_banks():
+    """Two of three lack nothing, five lack one token: the best of each in turn, the fullest first."""
+    lacks = [(0, -9.0), (0, -8.0), (0, -7.0), (1, -3.0), (1, -2.0), (1, -1.0), (2, -0.5)]
+    going = [Beginning((), total, frozenset(), left, False, 0) for left, total in lacks]
+    assert [(one.left, one.total) for one in shared_out(going, 5)] == [
+        (0, -7.0), (1, -1.0), (2, -0.5), (0, -8.0), (1, -2.0),
+    ]  # fmt: skip
+
+
+def test_required_words_come_before_blocked_runs():
+    made = table(seed=2)
+    config = Config(words=("a c", "c a"), no_repeat_ngram=1, max_tokens=5)
+    for (written,) in config.build()(made, blank(2)):
+        assert holds(made, written.tokens, ("a c", "c a"))
+
+
+def test_pictures_that_are_done_leave_the_batch():
+    chance = torch.full((3, 6, 8, 8), 0.02)
+    for picture, length in enumerate((1, 5, 3)):
+        chance[picture, :length, :, 4] = 0.86
+        chance[picture, length:, :, 2] = 0.86
+    made = Table(chance)
+    texts = Config(beams=2, length_penalty=0.0).build()(made, blank(3))
+    assert [w.tokens for (w,) in texts] == [[4], [4] * 5, [4] * 3]
+    assert (made.rows_seen[0], made.rows_seen[-1]) == (6, 2)
+
+
+def test_words_that_cannot_be():
+    with pytest.raises(ConfigError, match="words a, cd take 3 tokens and a text has at most 2; ask for fewer words"):
+        Config(words=("a", "cd"), max_tokens=2).build()(table(), blank(1))
+    with pytest.raises(ConfigError, match="word 'b' has a word that this model never learned to write"):
+        Config(words=("b",)).build()(table(), blank(1))
+    with pytest.raises(ConfigError, match="'a red dog' is in words and 'red' in without; take one of them out"):
+        Config(words=("a red dog",), without=("red",)).build()
+    Config(words=("reddish",), without=("red",)).build()
+    assert Config(words="red, fire truck,").words == ("red", "fire truck")

@@ -1,0 +1,167 @@
+"""Rules on what comes next: runs that may not repeat, words that may not occur, however they are cut into tokens."""
+
+import random
+import re
+
+import pytest
+import torch
+from tests.generate._table import Spoken, blank, random_table
+
+from tuwen import registry
+from tuwen.errors import ConfigError
+from tuwen.generate._logits import Rules, ban_repeats, never
+from tuwen.generate._prompt import Begun
+from tuwen.generate._words import Forbidden, begins, parted
+from tuwen.generate.greedy import Config as Greedy
+from tuwen.tokenizer import UNK, Tokenizer
+
+TEXTS = ["a red dog runs", "a reddish doghouse", "the hotdog-stand", "red-haired, café", "do go d og", "一只狗在跑"] * 3
+
+
+class Speaker:
+    """The words of a decoder, without the decoder."""
+
+    bos, eos = 1, 2
+
+    def __init__(self, kind="bpe", size=340):
+        self.tokenizer = Tokenizer.train(TEXTS, kind=kind, size=size)
+        self.spelled, self.pieces = self.tokenizer.spelled, self.tokenizer.pieces
+
+
+def banned(logits_NV):
+    return [row.isinf().nonzero()[:, 0].tolist() for row in logits_NV]
+
+
+def test_repeats_by_hand():
+    logits_NV = torch.zeros(3, 9)
+    ban_repeats(logits_NV, torch.tensor([[5, 6, 7, 5, 6], [5, 6, 5, 6, 5], [5, 5, 5, 5, 5]]), 3)
+    assert banned(logits_NV) == [[7], [6], [5]]
+    logits_NV = torch.zeros(1, 9)
+    ban_repeats(logits_NV, torch.tensor([[5, 6, 7]]), 1)
+    assert banned(logits_NV) == [[5, 6, 7]]
+    ban_repeats(logits_NV := torch.zeros(1, 9), torch.tensor([[5]]), 3)
+    assert banned(logits_NV) == [[]]
+
+
+@pytest.mark.parametrize("name", registry.names("generate"))
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_no_run_comes_twice(name, size):
+    """A table that would say the same word for ever."""
+    chance = torch.full((9, 8, 8), 0.01)
+    chance[:, :, 4], chance[:, :, 5], chance[:, :, 2] = 0.7, 0.2, 1e-6
+    table = Spoken(chance, ["", "", "", " x", " a", " b", " c", " d"])
+    plain, strict = (
+        registry.get("generate", name).Config(no_repeat_ngram=n, max_tokens=9).build()(table, blank(1))[0][0].tokens
+        for n in (0, size)
+    )
+    runs = [tuple(strict[i : i + size]) for i in range(len(strict) - size + 1)]
+    assert len(set(runs)) == len(runs)
+    assert len({tuple(plain[i : i + size]) for i in range(len(plain) - size + 1)}) < len(plain) - size + 1
+
+
+def test_never_is_the_decoders_own():
+    table = random_table()
+    assert never(table) == [0, 1, 3]
+    table.never = (1, 2, 5)
+    assert never(table) == [1, 5], "the end may come"
+    rules = Rules(Greedy(min_tokens=2), table, torch.device("cpu"))
+    assert banned(rules(torch.zeros(1, 6), torch.zeros(1, 1, dtype=torch.int64))) == [[1, 2, 5]]
+    assert banned(rules(torch.zeros(1, 6), torch.zeros(1, 2, dtype=torch.int64))) == [[1, 5]]
+
+
+@pytest.mark.parametrize(
+    "words", [["dog"], ["red", "go"], ["a red"], ["café"], ["hotdog-stand"], ["do", "og"]], ids=str
+)
+@pytest.mark.parametrize("kind", ["bpe", "word"])
+def test_a_forbidden_word_is_never_written_however_it_is_cut(words, kind):
+    """Random texts of tokens, mostly of those that a forbidden word is made of; some do hold it where all may come."""
+    speaker, dice = Speaker(kind), random.Random(0)
+    forbidden = Forbidden(speaker, words)
+    near = [
+        t for t, piece in enumerate(speaker.pieces) if piece.strip() and any(piece.strip() in w.encode() for w in words)
+    ]
+    all_tokens = [t for t, piece in enumerate(speaker.pieces) if piece]
+
+    def write(rule):
+        said = []
+        for _ in range(12):
+            out = set(rule(said))
+            likely = [t for t in near if t not in out]
+            pool = likely if likely and dice.random() < 0.8 else [t for t in all_tokens if t not in out]
+            said.append(dice.choice(pool))
+        return b"".join(speaker.pieces[t] for t in said).decode("utf-8", "replace")
+
+    def holds(text):
+        return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) for word in words)
+
+    free = sum(holds(write(lambda said: ())) for _ in range(300))
+    assert free > 3 or any(UNK in speaker.spelled(word) for word in words), "the texts of this test never hold the word"
+    for _ in range(300):
+        text = write(forbidden)
+        assert not holds(text), text
+
+
+def test_longer_words_may_be_written():
+    speaker = Speaker()
+    forbidden = Forbidden(speaker, ["red"])
+    reddish = speaker.spelled("reddish")
+    assert len(reddish) == 1, "the test needs the longer word in one token"
+    assert speaker.spelled("red")[0] in forbidden([]) and reddish[0] not in forbidden([])
+
+
+def test_letters_of_scripts_without_spaces_are_words():
+    speaker = Speaker()
+    forbidden = Forbidden(speaker, ["狗"])
+    first, *rest = "狗".encode()
+    cut = speaker.pieces.index(bytes([first]))
+    said = [*speaker.spelled("一只"), cut]
+    assert all(not bytes(rest).startswith(speaker.pieces[t]) or speaker.pieces[t] != bytes(rest) for t in [0])
+    whole = [t for t, piece in enumerate(speaker.pieces) if piece == bytes(rest)]
+    assert whole and set(whole) <= set(forbidden(said))
+    assert all(t in forbidden([]) for t, piece in enumerate(speaker.pieces) if "狗".encode() in piece)
+
+
+def test_where_words_part():
+    assert parted(b"dog", b" runs") and parted(b"dog", b"-") and parted(b"", b"dog") and parted(b"dog", b"")
+    assert not parted(b"dog", b"s") and not parted(b"caf", "é".encode()) and not parted("é".encode(), b"s")
+    assert parted("狗".encode(), b"s") and parted(b"dog", "狗".encode()) and parted(b"dog", "。".encode())
+    speaker = Speaker()
+    begins_V = begins(speaker)
+    named = {piece: bool(begins_V[token]) for token, piece in enumerate(speaker.pieces) if piece}
+    assert named[b" red"] and named[b"-"] and not named[b"d"] and not named[b"\xa9"]
+    assert begins_V[speaker.eos] and not begins_V[0]
+
+
+PIECES = [" a", "", "", "", " c", "d"]
+
+
+@pytest.mark.parametrize("name", registry.names("generate"))
+def test_a_prompt_is_gone_on_from(name):
+    """After the prompt the table is read where it stands, and the prompt's last word does not grow."""
+    chance = torch.full((4, 6, 6), 1e-6)
+    chance[0, :, 0] = 1.0
+    chance[1, 4, 5], chance[1, 4, 0], chance[1, 0, 4] = 0.9, 0.1, 1.0  # after c: d, or else a
+    chance[2, 0, 0], chance[3, :, 2] = 1.0, 1.0
+    table = Spoken(chance, PIECES)
+    config = registry.get("generate", name).Config
+    ((written, *_),) = config(prompt="c").build()(table, blank(1))
+    assert (written.tokens, written.finished) == ([0, 0], True), "c a a"
+    assert written.logprob == pytest.approx(torch.tensor(0.1).log().item(), abs=1e-3)
+    assert len(config(prompt="c", max_tokens=1).build()(table, blank(1))[0][0].tokens) == 1
+
+
+def test_runs_and_words_of_the_prompt_count():
+    table = random_table(length=6, vocabulary=6)
+    begun = Begun(Spoken(table.chance_BTVV, PIECES), [4, 5])
+    rules = Rules(Greedy(no_repeat_ngram=1, without=("cda",)), begun, torch.device("cpu"))
+    empty = torch.zeros(1, 0, dtype=torch.int64)
+    assert banned(rules(torch.zeros(1, 6), empty)) == [[1, 3, 4, 5]]
+
+
+def test_prompts_that_cannot_be():
+    table = Spoken(random_table(length=3).chance_BTVV, [" a", "", "", " b", " c", "d"])
+    with pytest.raises(ConfigError, match="prompt 'b' has a word that this model never learned to write; take another"):
+        Greedy(prompt="b").build()(table, blank(1))
+    with pytest.raises(ConfigError, match="prompt has 3 tokens and this model writes texts of at most 3; shorten the"):
+        Greedy(prompt="a a a").build()(table, blank(1))
+    assert Greedy(without="red, blue").without == Greedy(without=["red", "blue"]).without == ("red", "blue")
