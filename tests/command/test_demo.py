@@ -138,6 +138,23 @@ def test_another_time_limit_trains_anew(ran, tmp_path):
     assert ran[0][ran[0].index("--time-limit") + 1] == "1m" and "--steps" not in ran[0]
 
 
+def test_and_back_again(ran, tmp_path):
+    """The model is then one of the other time limit: nothing of it counts as done."""
+    list(run(request(tmp_path)))
+    list(run(request(tmp_path, time_limit="1m")))
+    ran.clear()
+    list(run(request(tmp_path)))
+    assert verbs(ran) == VERBS[1:]
+
+
+def test_a_page_of_an_older_model_goes(ran, tmp_path, monkeypatch):
+    list(run(request(tmp_path)))
+    monkeypatch.setattr(demo, "_write_report", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        list(run(request(tmp_path, time_limit="1m")))
+    assert not (tmp_path / "demo" / "report.html").exists()
+
+
 def test_other_pictures_need_another_folder(ran, tmp_path):
     list(run(request(tmp_path)))
     (tmp_path / "demo" / "scenes").mkdir()
@@ -146,6 +163,7 @@ def test_other_pictures_need_another_folder(ran, tmp_path):
         ConfigError, match=r"holds a demo with other pictures .* name another folder: tuwen demo -o NEW"
     ):
         list(run(request(tmp_path, fast=True)))
+    assert (tmp_path / "demo" / "report.html").is_file(), "nothing of the other demo is touched"
 
 
 def test_stopped_with_other_options_says_them(ran, tmp_path, monkeypatch):

@@ -68,3 +68,24 @@ def test_pictures_are_bytes():
     [pixels] = part.pictures(made)
     assert pixels.shape == (4, 4, 1) and pixels.dtype == np.uint8
     assert pixels[0, :, 0].tolist() == [0, 64, 255, 255], "0.25 * 255 = 63.75"
+
+
+def test_cells_read_the_tokens_that_are_real():
+    torch.manual_seed(0)
+    part = Config(side=16, widths=(8, 8), read="tokens").build(Widths(12, 10)).eval()
+    tokens, mask, pooled = torch.randn(1, 3, 12), torch.tensor([[True, True, False]]), torch.randn(1, 10)
+    drawn = []
+    for change in (None, 1, 2):
+        other = tokens.clone()
+        if change is not None:
+            other[0, change] += 1
+        with torch.no_grad():
+            drawn.append(part.make(Latent(pooled, other, mask)))
+    assert not torch.allclose(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
+    with pytest.raises(ShapeError, match="with read='tokens' got none; set read=pooled"):
+        part.make(Latent(pooled))
+
+
+def test_shuffled_pixels_save_a_stage():
+    part = Config(side=16, widths=(8,), shuffle=2).build(Widths(12, 10)).eval()
+    assert part.grid == (4, 4) and part.make(latent()).shape == (2, 3, 16, 16)

@@ -15,7 +15,7 @@ SETTINGS = (
     "encode.image.stem=8", "encode.image.widths=8,16", "space.image.width=24", "space.text.width=24",
     "decode.image.side=16", "decode.image.widths=16,8", "encode.image.size=16",
     *(f"{part}.text.{one}" for part in ("encode", "decode") for one in ("width=32", "heads=2", "layers=1")),
-    "data.val=0", "data.test=0", "train.steps=90", "train.batch=12", "train.lr=5e-3", "train.ema=0",
+    "data.val=0", "data.test=0", "train.steps=140", "train.batch=12", "train.lr=5e-3", "train.ema=0",
     "train.precision=float32", "train.threads=1", "train.device=cpu",
 )  # fmt: skip
 ALONE = {"blue": "picture", "white": "picture", "red": "text", "black": "text"}

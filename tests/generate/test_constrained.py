@@ -14,7 +14,7 @@ from tuwen.generate.constrained import Config, shared_out
 PIECES = [" a", "", "", " b", " c", "d"]
 """Tokens 4 and 5 are the word "cd"; 3 is never asked for, as it is the unknown word elsewhere."""
 ALLOWED = [0, 2, 3, 4, 5]
-EVERY_TEXT = 1365
+EVERY_TEXT = 341
 
 
 def table(seed=0, pictures=2, length=5):
@@ -26,15 +26,14 @@ def holds(made, tokens, words):
     return all(f" {word} " in text for word in words)
 
 
-@pytest.mark.parametrize("words", [("a",), ("c",), ("cd",), ("a", "cd"), ("c", "cd"), ("a", "a c"), ("a c", "c a")])
+@pytest.mark.parametrize("words", [("a",), ("c",), ("cd",), ("a", "cd"), ("c", "cd"), ("a", "a c"), ("c a", "cd")])
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0])
 def test_a_beam_wide_enough_finds_the_best_of_all_texts_that_hold_the_words(words, length_penalty):
-    made = table(seed=1)
-    config = Config(beams=EVERY_TEXT, best=10, max_tokens=5, length_penalty=length_penalty, words=words)
+    made = table(seed=1, length=4)
+    config = Config(beams=EVERY_TEXT, best=10, max_tokens=4, length_penalty=length_penalty, words=words)
     for picture, found in enumerate(config.build()(made, blank(2))):
-        every = [text for text in made.every_text(5, ALLOWED, picture) if holds(made, text[0], words)]
+        every = [text for text in made.every_text(4, ALLOWED, picture) if holds(made, text[0], words)]
         every.sort(key=lambda text: -text[1] / len(text[0]) ** length_penalty)
-        # a text that says a required word and then goes on in it to a longer one is not looked for
         assert [(*w.tokens, *[2] * w.finished) for w in found[:1]] == [every[0][0]]
         assert found[0].logprob == pytest.approx(every[0][1], abs=1e-4)
         assert {(*w.tokens, *[2] * w.finished) for w in found} <= {text for text, _ in every}

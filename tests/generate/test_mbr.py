@@ -27,21 +27,22 @@ def test_it_picks_the_consensus_and_not_the_likeliest():
     made = table()
     (found,) = Config(samples=60, best=3, seed=3).build()(made, blank(1))
     texts = made.texts([w.tokens for w in found])
-    assert texts[0] == "a dog runs"
-    assert "blue blue blue" not in texts and len(set(texts)) == 3
+    assert texts[0] == "a dog runs" and len(set(texts)) == 3
     (drawn,) = Config(samples=60, best=60, seed=3).build().sampling(made, blank(1))
     assert made.texts([drawn[0].tokens]) == ["blue blue blue"]
 
 
 def test_meaning_decides_where_an_encoder_is_given():
-    """An encoder to which only blue texts are alike."""
+    """To this encoder all texts of cats and of blue things are alike: 0.7 * 0.4 + 0.3 = 0.58 of what is drawn."""
 
     def embed(texts):
-        return torch.stack([torch.eye(len(texts) + 1)[0 if "blue" in text else i + 1] for i, text in enumerate(texts)])
+        alike = ["cat" in text or "blue" in text for text in texts]
+        return torch.stack([torch.eye(len(texts) + 1)[0 if same else i + 1] for i, same in enumerate(alike)])
 
     made = table()
     (found,) = Config(samples=60, similarity="embedding", seed=3).build(embed=embed)(made, blank(1))
-    assert made.texts([found[0].tokens]) == ["blue blue blue"]
+    (text,) = made.texts([found[0].tokens])
+    assert "cat" in text or "blue" in text
 
 
 def test_likeness_by_hand():

@@ -56,7 +56,7 @@ def test_a_model_that_only_draws(tmp_path):
 
 def test_captions_are_judged(reading):
     """The same is said of all five: it is true of the first, and of the last, which shows something else too."""
-    assert reading.text.count("every word is true") == 2 and reading.text.count("not so: thing") == 3
+    assert reading.text.count("every word is true") == 2 and reading.text.count("not so: red circle, ") == 3
 
 
 def test_headlines_stand_beside_chance(reading):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuwen.command._progress import seconds_of
-from tuwen.errors import CannotError, ConfigError
+from tuwen.command._steps import Record, Step, run_all
 
 if TYPE_CHECKING:
     from tuwen.report._look import Look
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 STEPS, LIMIT = 1_000, "5m"
 """Length of the training: what two cores do within the limit. A fixed number, and the seed, give the same figures again."""
 REPORT = "report.html"
-_RECORD = "demo.json"
 _FAST = ("--steps", "8", "--set", "train.batch=16", "--set", "train.evaluations=1")
 _TEXTS = (
     "a large outlined pink diamond on the left",
@@ -66,21 +65,6 @@ class Response:
     """Seconds, without what was there already."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """A command of the demo."""
-
-    about: str
-    """What it does, in words."""
-    tokens: tuple[str, ...]
-    """What is typed after `tuwen`."""
-    whole: str = ""
-    """File below the folder that is there only when all of it is done."""
-
-    def __str__(self) -> str:
-        return shlex.join(("tuwen", *self.tokens))
-
-
 def steps(request: Request) -> list[Step]:
     """The commands of a demo, in order; without those that a model of the recipe is not for.
 
@@ -95,13 +79,7 @@ def steps(request: Request) -> list[Step]:
     made = {
         "draws pictures, with sentences about them": ("data", "scenes", "-o", scenes, *size),
         "learns from them": ("train", scenes, "-o", model, "-r", request.recipe, *length, "--seed", "0"),
-        "judges it on pictures that were kept from it": (
-            "evaluate",
-            model,
-            scenes,
-            "-o",
-            f"{request.out}/evaluation.json",
-        ),
+        "judges it on others": ("evaluate", model, scenes, "-o", f"{request.out}/evaluation.json"),
         "asks what some of these show": ("caption", model, first, *more),
         "asks how well texts fit the first": ("match", model, first, *texts),
         "lets it draw": ("draw", model, "a large filled red circle in the centre", "-o", f"{request.out}/drawn.png"),
@@ -153,12 +131,12 @@ def run(request: Request) -> Iterator[Response]:
     began, record = time.monotonic(), Record(Path(request.out))
     # the key of a step does not depend on how the folder is spelled
     keys = [str(step) for step in steps(dataclasses.replace(request, out="demo"))]
+    report = Path(request.out) / REPORT
     with redirect_stdout(sys.stderr):  # stdout has the answer of the demo alone
         try:
-            anew = _run_all(wanted, keys, record)
-            report = Path(request.out) / REPORT
+            run_all(wanted, keys, record, report)
             look = _look(request)
-            if anew or not report.is_file():
+            if not report.is_file():
                 _write_report(report, look, commands)
         except KeyboardInterrupt as stop:
             again = shlex.join(("tuwen", "demo", "-o", request.out, *_options(request)))
@@ -176,102 +154,6 @@ def _options(request: Request) -> list[str]:
         if value != getattr(Request, name[2:].replace("-", "_")):
             found += [name, value]
     return found
-
-
-# -- the steps ------------------------------------------------------------------------------------------------------
-
-
-class Record:
-    """Which commands were begun and done in a folder.
-
-    Raises:
-        ConfigError: the folder holds something that is no demo.
-    """
-
-    def __init__(self, folder: Path):
-        self.folder, self.path = folder, folder / _RECORD
-        self.done: dict[str, bool] = {}
-        """Command -> whether it came to its end; in order."""
-        if self.path.is_file():
-            self.done = json.loads(self.path.read_text("utf-8"))
-        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError(f"{folder} is there and holds no demo; name a new folder: tuwen demo -o NEW_FOLDER")
-
-    def has(self, key: str, step: Step) -> bool:
-        """Whether a step was done, by its record or by what it leaves when it is."""
-        whole = step.whole and (self.folder / step.whole).is_file()
-        return self.done.get(key, False) or bool(key in self.done and whole)
-
-    def begin(self, key: str) -> bool:
-        """Notes that a step begins, and forgets those after it; gives whether it had been begun before."""
-        known = list(self.done)
-        kept = known[: known.index(key)] if key in known else [one for one in known if self.done[one]]
-        before = key in known
-        self.done = {**{one: self.done[one] for one in kept}, key: False}
-        self._write()
-        return before
-
-    def end(self, key: str) -> None:
-        self.done[key] = True
-        self._write()
-
-    def _write(self) -> None:
-        from tuwen._files import write_atomic
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.path, json.dumps(self.done, indent=1) + "\n")
-
-
-def _run_all(wanted: Sequence[Step], keys: Sequence[str], record: Record) -> bool:
-    """Runs the steps that are not done; what follows one that is run is run too. Gives whether any was."""
-    anew = False
-    for number, (key, step) in enumerate(zip(keys, wanted, strict=True), 1):
-        print(f"\n[{number} of {len(wanted)}] {step.about}\n$ {step}", flush=True)
-        if not anew and record.has(key, step):
-            print("there already", flush=True)
-            continue
-        anew = True
-        _run(step, record, key)
-    return anew
-
-
-def _run(step: Step, record: Record, key: str) -> None:
-    """One command, as the command line runs it; what the model was not trained for is said and left out."""
-    from tuwen import cli
-
-    _check_free(step, record, key)
-    tokens = _going_on(step, begun=record.begin(key))
-    try:
-        cli.run(tokens)
-    except CannotError as error:
-        print(f"left out: {error}", flush=True)
-    record.end(key)
-
-
-def _check_free(step: Step, record: Record, key: str) -> None:
-    """Pictures of another demo are not replaced.
-
-    Raises:
-        ConfigError: there are some.
-    """
-    if step.whole and (record.folder / step.whole).is_file():
-        there = next(iter(record.done), "")
-        raise ConfigError(
-            f"{record.folder} holds a demo with other pictures ({there}), and this one needs those of {key}; name another "
-            f"folder: tuwen demo -o NEW_FOLDER"
-        )
-
-
-def _going_on(step: Step, *, begun: bool) -> list[str]:
-    """The tokens of a command; training goes on where it was broken off, or begins anew over another model."""
-    tokens = list(step.tokens)
-    if step.tokens[0] != "train":
-        return tokens
-    model = Path(tokens[tokens.index("-o") + 1])
-    if begun and (model / "state").is_dir():
-        print("goes on where it was stopped", flush=True)
-        return ["train", "-o", str(model), "--resume"]
-    return [*tokens, "--overwrite"] if (model / "recipe.json").is_file() or (model / "state").is_dir() else tokens
 
 
 # -- the page -------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ class Beginning(NamedTuple):
     met: frozenset[int]
     """Numbers of the words that it holds."""
     left: int
-    """Tokens that it lacks at most: those of the other words, less what it has of the one it is in."""
+    """Tokens that it lacks at most: those of words that no other lacking one holds, less what it has of one."""
     closed: bool
     """Whether a required word stands at its end, so that another word must come next."""
     parent: int
@@ -35,24 +35,24 @@ class Required:
     """
 
     def __init__(self, decoder: Any, words: Iterable[str]):
-        words = list(dict.fromkeys(words))
-        self.rows = [tuple(spelled(decoder, word, "word")) for word in words]
-        self.grows = [not parted(word.encode(), b"a") for word in words]
-        """Whether a letter right after the word would make another one of it."""
-        self.within_V = ~begins(decoder) if words else torch.zeros(0, dtype=torch.bool)
+        found = {tuple(spelled(decoder, word, "word")): not parted(word.encode(), b"a") for word in words}
+        self.rows, self.grows = list(found), list(found.values())
+        """Tokens of each word, and whether a letter right after it would make another word of it."""
+        self.within_V = ~begins(decoder) if found else torch.zeros(0, dtype=torch.bool)
         """(V,) the tokens that would do so."""
         self.within = frozenset(self.within_V.nonzero()[:, 0].tolist())
         self.given: tuple[int, ...] = tuple(getattr(decoder, "given", ()))
 
     def begin(self) -> Beginning:
         """Nothing but the prompt was said."""
-        met = frozenset(i for i in range(len(self.rows)) if self._was_given(i))
+        met = frozenset(i for i in range(len(self.rows)) if self._holds(self.given, i))
         return self._beginning((), 0.0, met, closed=False, parent=0)
 
-    def _was_given(self, number: int) -> bool:
-        row, given = self.rows[number], self.given
-        ends = [k + len(row) for k in range(len(given)) if given[k : k + len(row)] == row]
-        return any(end == len(given) or not (self.grows[number] and given[end] in self.within) for end in ends)
+    def _holds(self, tokens: tuple[int, ...], number: int) -> bool:
+        """Whether tokens hold a word of this number, not as the beginning of a longer one."""
+        row = self.rows[number]
+        ends = [k + len(row) for k in range(len(tokens)) if tokens[k : k + len(row)] == row]
+        return any(end == len(tokens) or not (self.grows[number] and tokens[end] in self.within) for end in ends)
 
     def after(self, one: Beginning, token: int, logprob: float, parent: int) -> Beginning:
         """The text with one token more."""
@@ -71,9 +71,14 @@ class Required:
     def _beginning(
         self, said: tuple[int, ...], total: float, met: frozenset[int], *, closed: bool, parent: int
     ) -> Beginning:
-        rows = [row for i, row in enumerate(self.rows) if i not in met]
-        ahead = max((self._ahead(row, said, closed=closed) for row in rows), default=0)
-        return Beginning(said, total, met, sum(map(len, rows)) - ahead, closed, parent)
+        lacking = [i for i in range(len(self.rows)) if i not in met]
+        alone = [
+            self.rows[i]
+            for i in lacking
+            if not any(self._holds(self.rows[other], i) for other in lacking if other != i)
+        ]
+        ahead = max((self._ahead(row, said, closed=closed) for row in alone), default=0)
+        return Beginning(said, total, met, sum(map(len, alone)) - ahead, closed, parent)
 
     def _ahead(self, row: tuple[int, ...], said: tuple[int, ...], *, closed: bool) -> int:
         """How many first tokens of a word, not all, stand at the end of the text so that it can go on in the word."""

@@ -32,7 +32,7 @@ def spelled(decoder: Any, text: str, what: str) -> list[int]:
 
 def parted(before: bytes, after: bytes) -> bool:
     """Whether a word may end between two parts of a text: not between two letters of a script that has spaces."""
-    last = before.decode("utf-8", "ignore")[-1:]
+    last = before.decode("utf-8", "replace")[-1:]
     if not last.isalnum() or ord(last) >= 0x2000 or not after:
         return True
     return not (chr(after[0]).isalnum() if after[0] < 0x80 else after[0] < _FIRST_UNSPACED)

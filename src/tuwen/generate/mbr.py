@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from tuwen.generate import sampling
 from tuwen.generate._drawn import Drawn
 from tuwen.generate._written import Cancelled, Emit, Written
 from tuwen.types import Latent
+
+_Similarity = Literal["cider", "embedding"]
 
 Embed = Callable[[Sequence[str]], Tensor]
 """Texts -> (N, D) vectors of length 1."""
@@ -26,7 +28,7 @@ class Config(Drawn):
 
     samples: int = 16
     """Texts that are drawn for each picture and compared, at least `best`."""
-    similarity: Literal["cider", "embedding"] = "cider"
+    similarity: _Similarity = "cider"
     """What agrees: cider, the words (CIDEr-D, all n-grams counting the same); embedding, the meaning, by an encoder."""
     best: int = 1
     """Texts that are given back for each picture, those that agree best first."""
@@ -34,6 +36,7 @@ class Config(Drawn):
     def check(self) -> None:
         super().check()
         self.require(self.samples >= 1, "samples", "it is at least 1, for example samples=16")
+        self.require(self.similarity in get_args(_Similarity), "similarity", "it is cider or embedding")
 
     def build(self, embed: Embed | None = None) -> Mbr:
         """

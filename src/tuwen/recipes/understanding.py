@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuwen.decode import image_transformer
+from tuwen.decode import image_deconv
 from tuwen.encode import text_transformer
 from tuwen.fuse import attention
 from tuwen.objective import caption, contrastive, reconstruction
@@ -51,7 +51,7 @@ def unified(facts: Facts) -> Recipe:
         base,
         name="unified",
         fuse={"words": attention.Config(width=size.width, heads=4)},
-        decode={**base.decode, "image": image_transformer.Config()},
+        decode={**base.decode, "image": image_deconv.Config(side=64, widths=(64, 32), shuffle=2, read="tokens")},
         objective={**base.objective, "draw": reconstruction.Config(route="draw", term="draw")},
         # an error of 0.01 of a squared pixel weighs as much as 0.1 nats of a word
         weight={**base.weight, "draw": 10.0},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuwen.report import captions, drawings, matches, reconstructions
 from tuwen.report._html import Html, join, number, tag
@@ -14,6 +14,9 @@ from tuwen.report.page import facts, folded, note, page
 from tuwen.report.pictures import SIDE, card, tile
 from tuwen.report.tables import figures_table
 from tuwen.report.walk import walk
+
+if TYPE_CHECKING:
+    from tuwen.metric._scene_judge import Statement
 
 TITLE = "What one model learned of pictures and words"
 HEADLINES = {
@@ -112,7 +115,7 @@ def _cost(log: Any) -> dict[str, object]:
     found: dict[str, object] = {}
     if estimate := last.get("estimate"):
         found["size"] = f"{estimate['parameters'] / 1e6:.1f} million numbers, all learned here"
-        found["machine"] = f"{estimate['device']}, {estimate['threads']} threads, {estimate['precision']}"
+        found["machine"] = f"{estimate['device']}, threads: {estimate['threads']}, {estimate['precision']}"
     if done := last.get("done"):
         found["training"] = f"{done['step']} steps in {done['took_s'] / 60:.1f} minutes"
     return found
@@ -132,7 +135,7 @@ def _said(look: Look) -> Html:
         if scene is None:
             continue
         found = judge_caption(row["caption"], scene)
-        false = [*(f"{one.kind} {one.value}".strip() for one in found.false), *found.unread]
+        false = [*map(_statement, found.false), *found.unread]
         score = _verdict("every word is true" if not false else f"not so: {', '.join(false)}", right=not false)
         cards.append(card(look.picture(row["key"], f"Captioned: {row['caption']}"), said=row["caption"], score=score))
     if not cards:
@@ -140,6 +143,12 @@ def _said(look: Look) -> Html:
     about = f"The first {len(cards)} of the pictures that were kept from it, as they come."
     more = folded("The best, the worst, and some picked at random", captions.section(look))
     return join([note(about), tag("div", *cards, class_="cards small"), more])
+
+
+def _statement(one: Statement) -> str:
+    """What a caption claims, in few words: 'red circle', 'red circle top left', 'red circle above blue star'."""
+    value = one.value.replace("partly", "")
+    return " ".join(filter(None, [one.subject, value, one.object]))
 
 
 def _verdict(words: str, *, right: bool) -> Html:
