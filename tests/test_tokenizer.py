@@ -56,6 +56,25 @@ def test_a_word_seen_once_is_unknown():
     assert [row[0] == UNK for row in tokenizer.encode(["dog", "cat"])] == [False, True]
 
 
+def test_pieces_make_the_text(tokenizer):
+    """In UTF-8, also where a letter is cut; special tokens add nothing."""
+    for text in TEXTS[:5] + ["a 🐕 with ñ"] * (tokenizer.kind == "bpe"):
+        (row,) = tokenizer.encode([text])
+        said = b"".join(tokenizer.pieces[token] for token in row).decode()
+        wanted = tokenizer.decode([row])[0]
+        assert said.replace(" ", "") == wanted.replace(" ", "")
+        assert tokenizer.kind == "word" or said.strip() == wanted
+    assert tokenizer.pieces[:4] == [b""] * 4 and len(tokenizer.pieces) == tokenizer.size
+    assert tokenizer.pieces[tokenizer.encode(["dog"])[0][0]] == b" dog"
+
+
+def test_a_word_is_spelled_as_it_stands_in_a_text(tokenizer):
+    assert tokenizer.spelled("dog") == tokenizer.encode(["dog"])[0]
+    inside = b"".join(tokenizer.pieces[token] for token in tokenizer.spelled("狗"))
+    assert inside == "狗".encode(), "no space stands before it"
+    assert tokenizer.spelled("") == []
+
+
 def test_numbers_of_the_special_tokens(tokenizer):
     assert (PAD, BOS, EOS, UNK) == (0, 1, 2, 3)
     assert min(min(row) for row in tokenizer.encode(TEXTS)) > UNK

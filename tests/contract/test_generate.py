@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from functools import cache
 
 import pytest
@@ -131,6 +132,51 @@ def test_the_best_text_is_emitted(config, decoder):
     said = [[] for _ in range(PICTURES)]
     texts = config.build()(decoder, latent_of(), emit=lambda row, token: said[row].append(token))
     assert said == [found[0].tokens for found in texts]
+
+
+def test_a_prompt_is_gone_on_from(config, decoder):
+    """What comes after it has the probability that the decoder, taught the whole, gives it; alone and in a batch."""
+    latent, given = latent_of(), decoder.spelled("a dog")
+    method = dataclasses.replace(config, prompt="a dog", max_tokens=4).build()
+    texts = method(decoder, latent)
+    for row, found in enumerate(texts):
+        one = latent.rows(torch.tensor([row]))
+        assert [w.tokens for w in method(decoder, one)[0]] == [w.tokens for w in found]
+        for written in found:
+            assert decoder.texts([[*given, *written.tokens]])[0].startswith("a dog")
+            whole = torch.tensor([[BOS, *given, *written.tokens, *[EOS] * written.finished]])
+            feed = Feed(whole, torch.tensor([0]), torch.ones_like(whole, dtype=torch.bool))
+            with torch.no_grad():
+                decoded = decoder(one, feed)
+            nats_N = F.cross_entropy(decoded.prediction, decoded.target, reduction="none")
+            assert written.logprob == pytest.approx(-nats_N[len(given) :].sum().item(), abs=1e-3)
+    assert len({tuple(found[0].tokens) for found in texts}) > 1
+
+
+def test_a_prompt_leaves_room_for_what_the_decoder_can(config, decoder):
+    given = len(decoder.spelled("a dog"))
+    longest = dataclasses.replace(config, prompt="a dog", max_tokens=500, min_tokens=500).build()(decoder, latent_of(2))
+    assert all(len(w.tokens) == decoder.max_tokens - given for found in longest for w in found)
+
+
+def test_no_token_comes_twice_where_none_may(config, decoder):
+    settings = dataclasses.replace(config, no_repeat_ngram=1, max_tokens=10, min_tokens=8, prompt="a dog")
+    for found in settings.build()(decoder, latent_of()):
+        for w in found:
+            whole = [*decoder.spelled("a dog"), *w.tokens]
+            assert len(set(whole)) == len(whole) > 8
+
+
+def test_words_that_may_not_be_are_not(config, decoder):
+    """Of what it would write, the first token of each picture's text, where that is a word by itself."""
+    latent, longer = latent_of(), dataclasses.replace(config, max_tokens=8)
+    plain = [found[0].tokens for found in longer.build()(decoder, latent)]
+    words = {decoder.texts([[token]])[0] for tokens in plain for token in tokens}
+    words = [word for word in words if word.isascii() and word.isalnum() and UNK not in decoder.spelled(word)][:3]
+    assert words, "the test needs a text with a word"
+    strict = dataclasses.replace(longer, without=tuple(words)).build()(decoder, latent)
+    text = " ".join(text for found in strict for text in decoder.texts([w.tokens for w in found]))
+    assert not set(words) & set(re.findall(r"\w+", text))
 
 
 def test_no_picture_gives_no_text(config, decoder):

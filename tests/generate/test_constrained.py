@@ -93,7 +93,7 @@ def test_words_of_the_prompt_count():
 def test_beams_are_shared_out_among_banks():
     """Two of three lack nothing, five lack one token: the best of each in turn, the fullest first."""
     lacks = [(0, -9.0), (0, -8.0), (0, -7.0), (1, -3.0), (1, -2.0), (1, -1.0), (2, -0.5)]
-    going = [Beginning((), total, frozenset(), left, False, 0) for left, total in lacks]
+    going = [Beginning((), total, frozenset(), frozenset(), left, 0) for left, total in lacks]
     assert [(one.left, one.total) for one in shared_out(going, 5)] == [
         (0, -7.0), (1, -1.0), (2, -0.5), (0, -8.0), (1, -2.0),
     ]  # fmt: skip

@@ -42,6 +42,14 @@ def test_limits():
     assert scored(["a b c d"], [["a b c d"]]).result() == {"cider": 0.0}, "one item: every n-gram is in all documents"
 
 
+def test_without_rarity_items_do_not_depend_on_each_other():
+    # "a b" against "a c": unigrams 1 / 2, no bigram in common; alone and beside another item
+    alone = scored(["a b"], [["a c"]], rarity=False).per_item()
+    assert alone == pytest.approx([10 / 4 / 2], abs=1e-12)
+    assert scored(["a b", "a a"], [["a c"], ["a b"]], rarity=False).per_item()[:1] == alone
+    assert scored(["a b c d"], [["a b c d"]], rarity=False).per_item() == pytest.approx([10.0])
+
+
 def test_order_of_items_and_of_references_changes_nothing(babble):
     predictions, references = babble
     turned = scored(predictions[::-1], [group[::-1] for group in references[::-1]]).per_item()[::-1]

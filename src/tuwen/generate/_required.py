@@ -19,10 +19,10 @@ class Beginning(NamedTuple):
     """Sum of their log-probabilities."""
     met: frozenset[int]
     """Numbers of the words that it holds."""
+    open: frozenset[int]
+    """Those that stand at its end and are held if the next token begins another word."""
     left: int
     """Tokens that it lacks at most: those of words that no other lacking one holds, less what it has of one."""
-    closed: bool
-    """Whether a required word stands at its end, so that another word must come next."""
     parent: int
     """Place among the K beginnings of the step before."""
 
@@ -46,7 +46,7 @@ class Required:
     def begin(self) -> Beginning:
         """Nothing but the prompt was said."""
         met = frozenset(i for i in range(len(self.rows)) if self._holds(self.given, i))
-        return self._beginning((), 0.0, met, closed=False, parent=0)
+        return self._beginning((), 0.0, met, frozenset(), 0)
 
     def _holds(self, tokens: tuple[int, ...], number: int) -> bool:
         """Whether tokens hold a word of this number, not as the beginning of a longer one."""
@@ -58,32 +58,37 @@ class Required:
         """The text with one token more."""
         said = (*one.said, token)
         tail = self.given + said
-        now = [i for i, row in enumerate(self.rows) if tail[-len(row) :] == row]
-        closed = any(self.grows[i] for i in now if i not in one.met)
-        return self._beginning(said, one.total + logprob, one.met.union(now), closed=closed, parent=parent)
+        met = one.met if token in self.within else one.met | one.open
+        now = {i for i, row in enumerate(self.rows) if i not in met and tail[-len(row) :] == row}
+        whole = met.union(i for i in now if not self.grows[i])
+        return self._beginning(said, one.total + logprob, whole, frozenset(now - whole), parent)
 
     def next(self, one: Beginning) -> list[int]:
-        """Tokens that lead on in a word that is not met, each once."""
-        rows = [row for i, row in enumerate(self.rows) if i not in one.met]
-        on = [row[self._ahead(row, one.said, closed=one.closed)] for row in rows]
-        return list(dict.fromkeys([*on, *(row[0] for row in rows)]))
+        """Tokens that lead on in a word that it lacks, each once."""
+        rows = [row for i, row in enumerate(self.rows) if i not in one.met | one.open]
+        tail = self.given + one.said
+        return list(dict.fromkeys([*(row[_said_of(row, tail)] for row in rows), *(row[0] for row in rows)]))
 
     def _beginning(
-        self, said: tuple[int, ...], total: float, met: frozenset[int], *, closed: bool, parent: int
+        self, said: tuple[int, ...], total: float, met: frozenset[int], opened: frozenset[int], parent: int
     ) -> Beginning:
-        lacking = [i for i in range(len(self.rows)) if i not in met]
+        lacking = [i for i in range(len(self.rows)) if i not in met | opened]
         alone = [
             self.rows[i]
             for i in lacking
             if not any(self._holds(self.rows[other], i) for other in lacking if other != i)
         ]
-        ahead = max((self._ahead(row, said, closed=closed) for row in alone), default=0)
-        return Beginning(said, total, met, sum(map(len, alone)) - ahead, closed, parent)
+        tail, ahead = self.given + said, 0
+        for row in alone:
+            length = _said_of(row, tail)
+            if not opened or row[length] not in self.within:  # else going on would lose the word that stands there
+                ahead = max(ahead, length)
+        return Beginning(said, total, met, opened, sum(map(len, alone)) - ahead, parent)
 
-    def _ahead(self, row: tuple[int, ...], said: tuple[int, ...], *, closed: bool) -> int:
-        """How many first tokens of a word, not all, stand at the end of the text so that it can go on in the word."""
-        tail = self.given + said
-        for length in range(min(len(row) - 1, len(tail)), 0, -1):
-            if tail[-length:] == row[:length]:
-                return 0 if closed and row[length] in self.within else length
-        return 0
+
+def _said_of(row: tuple[int, ...], said: tuple[int, ...]) -> int:
+    """How many first tokens of a word stand at the end of what was said; less than all of them."""
+    for length in range(min(len(row) - 1, len(said)), 0, -1):
+        if said[-length:] == row[:length]:
+            return length
+    return 0

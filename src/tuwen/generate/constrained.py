@@ -131,32 +131,37 @@ class _Search:
             picture.give_up()
 
     def advance(self, logits_NV: Tensor) -> None:
-        beams = [one for picture in self.pictures for one in picture.beams()]
-        whole_N1 = logits_NV.logsumexp(-1, keepdim=True)
-        wanted_NW, wanted = self._wanted(beams, logits_NV)
-        self.rules(logits_NV, torch.tensor([one.said for one in beams], dtype=torch.int64, device=self.device))
-        closed = [row for row, one in enumerate(beams) if one.closed]
-        if closed:  # a whole word stands at the end and may not grow
-            logits_NV[closed] = logits_NV[closed].masked_fill(self.within_V, NEVER)
-        best_NC, token_NC = logits_NV.topk(min(self.config.beams + 1, logits_NV.shape[1]))
-        found = zip(
-            token_NC.tolist(), (best_NC - whole_N1).tolist(), wanted, (wanted_NW - whole_N1).tolist(), strict=True
-        )
-        offers = [
-            {**dict(zip(tokens, logprobs, strict=True)), **dict(zip(needed, worth, strict=False))}
-            for tokens, logprobs, needed, worth in found
-        ]
-        self.step += 1
+        """Takes the logits of the next token of every beginning."""
         size = self.config.beams
+        offers = self._offers([one for picture in self.pictures for one in picture.beams()], logits_NV)
+        self.step += 1
         for i, picture in enumerate(self.pictures):
             picture.advance(offers[i * size : (i + 1) * size])
 
-    def _wanted(self, beams: list[Beginning], logits_NV: Tensor) -> tuple[Tensor, list[list[int]]]:
-        """For each beginning the tokens that bring it nearer to the words, and their logits (padded)."""
-        wanted = [self.required.next(one) for one in beams]
-        most = max(map(len, wanted))
-        padded = torch.tensor([row + [0] * (most - len(row)) for row in wanted], dtype=torch.int64, device=self.device)
-        return logits_NV.gather(1, padded.view(len(wanted), most)), wanted
+    def _offers(self, beams: list[Beginning], logits_NV: Tensor) -> list[dict[int, float]]:
+        """For every beginning token -> log-probability, of the best ones and of those that bring it on."""
+        logprob_NV = logits_NV - logits_NV.logsumexp(-1, keepdim=True)
+        wanted = [(row, token) for row, one in enumerate(beams) for token in self.required.next(one)]
+        worth = _at(logprob_NV, wanted)  # before the rules: the words come first
+        self.rules(logprob_NV, torch.tensor([one.said for one in beams], dtype=torch.int64, device=self.device))
+        best_NC, token_NC = logprob_NV.topk(min(self.config.beams + 1, logprob_NV.shape[1]))
+        offers = [dict(zip(*pair, strict=True)) for pair in zip(token_NC.tolist(), best_NC.tolist(), strict=True)]
+        if grown := [row for row, one in enumerate(beams) if one.open]:  # a way to leave the word at its end as it is
+            token_X = logprob_NV[grown].masked_fill(self.within_V, NEVER).argmax(1).tolist()
+            places = list(zip(grown, token_X, strict=True))
+            wanted, worth = wanted + places, worth + _at(logprob_NV, places)
+        for (row, token), logprob in zip(wanted, worth, strict=True):
+            offers[row][token] = logprob
+        return offers
+
+
+def _at(x_NV: Tensor, places: list[tuple[int, int]]) -> list[float]:
+    """The numbers that stand at (row, column)."""
+    if not places:
+        return []
+    row_X, column_X = torch.tensor(places, device=x_NV.device).unbind(1)
+    found: list[float] = x_NV[row_X, column_X].tolist()
+    return found
 
 
 class _Picture:
