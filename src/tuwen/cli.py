@@ -129,5 +129,7 @@ def _overview() -> None:
         for name in (name for name in known if known[name] == kind):
             print(f"    {name:<{width}}{registry.summary(kind, name)}")
         print()
-    print("Start:\n    tuwen demo\n    tuwen train photos/ -o model --time-limit 20m\n    tuwen caption model photo.jpg\n")
+    print(
+        "Start:\n    tuwen demo\n    tuwen train photos/ -o model --time-limit 20m\n    tuwen caption model photo.jpg\n"
+    )
     print("`tuwen VERB --help` shows options and an example. Every verb takes --json and --debug.")

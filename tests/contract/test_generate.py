@@ -168,15 +168,11 @@ def test_no_token_comes_twice_where_none_may(config, decoder):
 
 
 def test_words_that_may_not_be_are_not(config, decoder):
-    """Of what it would write, the first token of each picture's text, where that is a word by itself."""
-    latent, longer = latent_of(), dataclasses.replace(config, max_tokens=8)
-    plain = [found[0].tokens for found in longer.build()(decoder, latent)]
-    words = {decoder.texts([[token]])[0] for tokens in plain for token in tokens}
-    words = [word for word in words if word.isascii() and word.isalnum() and UNK not in decoder.spelled(word)][:3]
-    assert words, "the test needs a text with a word"
-    strict = dataclasses.replace(longer, without=tuple(words)).build()(decoder, latent)
-    text = " ".join(text for found in strict for text in decoder.texts([w.tokens for w in found]))
-    assert not set(words) & set(re.findall(r"\w+", text))
+    """All words and letters that it has a token for: what it would write from random weights is full of these."""
+    words = {piece.strip().decode() for piece in decoder.pieces if piece.strip().isalnum() and piece.islower()}
+    method = dataclasses.replace(config, max_tokens=12, min_tokens=12, without=tuple(words)).build()
+    texts = [w.tokens for found in method(decoder, latent_of()) for w in found]
+    assert not words & set(re.findall(r"\w+", " ".join(decoder.texts(texts))))
 
 
 def test_no_picture_gives_no_text(config, decoder):

@@ -69,7 +69,7 @@ class State:
     tokens_BMD: Tensor | None
     mask_BM: Tensor | None
     beams: int
-    top_NE: Tensor = field(init=False)
+    top_NE: Tensor = field(default_factory=lambda: torch.empty(0))
     """What the last step compared with the embeddings."""
 
 

@@ -146,7 +146,7 @@ class State:
     """(B, K, P): 0 where a beam sees a place of the cache, minus infinity elsewhere; P = max_tokens * K."""
     length: int = field(default=0)
     """Tokens that have been said."""
-    top_BKD: Tensor = field(init=False)
+    top_BKD: Tensor = field(default_factory=lambda: torch.empty(0))
     """(B, K or 1, D) what the last step compared with the embeddings."""
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from tuwen.errors import ConfigError, ShapeError
 from tuwen.layers import AttentionPool, masked_max, masked_mean
 from tuwen.types import Latent, Widths
 
@@ -16,7 +17,7 @@ from tuwen.types import Latent, Widths
 @dataclass(frozen=True, kw_only=True)
 class Config:
     width: int = 384
-    """Width D of the tokens that decoders read."""
+    """Width D of the tokens that decoders read; 0: none, where only pooled vectors are compared."""
     embed: int = 256
     """Width D of the pooled vector that is compared; 0: none, the pooled vector is the mean of the tokens."""
     pool: Literal["encoder", "attention", "mean", "max"] = "encoder"
@@ -48,10 +49,16 @@ class Projection(nn.Module):
         super().__init__()
         self.config = config
         self.widths = Widths(config.width, config.embed or config.width)
-        self.norm = nn.LayerNorm(widths.tokens)
         self.dropout = nn.Dropout(config.dropout)
-        self.tokens = nn.Linear(widths.tokens, config.width)
-        self.norm_out = nn.LayerNorm(config.width)
+        if config.width:
+            self.norm = nn.LayerNorm(widths.tokens)
+            self.tokens = nn.Linear(widths.tokens, config.width)
+            self.norm_out = nn.LayerNorm(config.width)
+        elif config.pool != "encoder" or not config.embed:
+            raise ConfigError(
+                f"space.projection: width 0 makes no tokens, which pool={config.pool} with embed={config.embed} reads. "
+                "Set width=256, or pool=encoder with an embed above 0."
+            )
         if config.embed:
             self.pool = AttentionPool(config.width, config.heads) if config.pool == "attention" else None
             self.pooled = nn.Linear(widths.pooled if config.pool == "encoder" else config.width, config.embed)
@@ -59,23 +66,40 @@ class Projection(nn.Module):
             self.bias = nn.Parameter(torch.tensor(config.bias / 2))
 
     def forward(self, latent: Latent) -> Latent:
-        if latent.tokens is None:
-            raise ValueError("space.projection reads tokens; the encoder gave none")
-        tokens = self.norm_out(self.tokens(self.dropout(self.norm(latent.tokens))))
-        if self.training and self.config.hidden:
-            latent = replace(latent, mask=some(tokens, latent.mask, self.config.hidden))
+        placed = self._tokens(latent) if self.config.width else replace(latent, tokens=None, mask=None, grid=None)
         if not self.config.embed:
-            return replace(latent, tokens=tokens, pooled=masked_mean(tokens, latent.mask))
+            return replace(placed, pooled=self._mean(placed))
         scale, bias = self.log_scale.clamp(max=math.log(100) / 2).exp(), self.bias
-        return replace(latent, tokens=tokens, pooled=self.pooled(self._source(latent, tokens)), scale=scale, bias=bias)
+        return replace(placed, pooled=self.pooled(self._source(placed)), scale=scale, bias=bias)
 
-    def _source(self, latent: Latent, tokens: Tensor) -> Tensor:
+    def _tokens(self, latent: Latent) -> Latent:
+        """The same with its tokens projected; in training without those that are hidden."""
+        if latent.tokens is None:
+            raise ShapeError(
+                "space.projection reads tokens and the encoder gave none. Set the width of its space to 0."
+            )
+        tokens = self.norm_out(self.tokens(self.dropout(self.norm(latent.tokens))))
+        hides = self.training and self.config.hidden
+        return replace(
+            latent, tokens=tokens, mask=some(tokens, latent.mask, self.config.hidden) if hides else latent.mask
+        )
+
+    def _source(self, latent: Latent) -> Tensor:
         """(P, ...) what is projected to the pooled vector."""
         if self.pool is not None:
-            return self.pool(tokens, latent.mask)
-        if self.config.pool == "encoder":
-            return self.dropout(latent.pooled)
-        return (masked_mean if self.config.pool == "mean" else masked_max)(tokens, latent.mask)
+            return self.pool(latent.tokens, latent.mask)
+        return {"encoder": self._dropped, "mean": self._mean, "max": self._max}[self.config.pool](latent)
+
+    def _dropped(self, latent: Latent) -> Tensor:
+        return self.dropout(latent.pooled)
+
+    def _mean(self, latent: Latent) -> Tensor:
+        assert latent.tokens is not None
+        return masked_mean(latent.tokens, latent.mask)
+
+    def _max(self, latent: Latent) -> Tensor:
+        assert latent.tokens is not None
+        return masked_max(latent.tokens, latent.mask)
 
 
 def some(tokens_PTD: Tensor, mask_PT: Tensor | None, hidden: float) -> Tensor:
