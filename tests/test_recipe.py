@@ -84,7 +84,7 @@ def test_settings(recipe, setting, read, value):
         ("weight.caption=heavy", r"weight.caption is a number, got 'heavy'"),
         ("space.imag.width=3", r"space of recipe 'small' has no 'imag'. Did you mean 'image'\? It has: image."),
         ("space.image.widht=3", r"space.image has no field 'widht'; did you mean 'width'.*\? Fields: width, embed"),
-        ("space.image.pool=mean", r"space.image.pool is one of encoder, attention, got 'mean'"),
+        ("space.image.pool=sum", r"space.image.pool is one of encoder, attention, mean, max, got 'sum'"),
         ("space.image.width.deep=3", r"'space.image.width.deep' is too deep; a setting is space.image.FIELD=VALUE"),
     ],
 )
