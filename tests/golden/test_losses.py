@@ -51,7 +51,8 @@ def test_losses_are_those_that_were_stored(recipe, tmp_path):
     assert stored.keys() == found.keys() == {str(step) for step in STEPS}
     for step, terms in stored.items():
         assert found[step] == pytest.approx(terms, rel=1e-4), f"step {step}"
-    assert found["50"]["loss"] < 0.95 * found["1"]["loss"]  # it learns
+    learned = "caption" if "caption" in found["1"] else "loss"  # not how evenly an untrained attention is spread
+    assert found["50"][learned] < 0.95 * found["1"][learned]
 
 
 if __name__ == "__main__":
