@@ -23,7 +23,7 @@ _OWN_TOWER = ("encode.image=image_cnn",)  # in place of a pretrained one
 SETTINGS = {
     "cnn-transformer": (*_ALL, *_TRANSFORMER),
     "cnn-gru": _ALL,
-    "show-attend-tell": (*_OWN_TOWER, *_ALL, "decode.text.embed=16"),
+    "show-attend-tell": (*_OWN_TOWER, *_ALL, "decode.text.embed=16", "train.lr=3e-3"),
     "coca": (*_ALL, *_TRANSFORMER, *_MATCHING),
     "dual-encoder": (*_OWN_TOWER, *_EACH, *_PAIRS, "encode.text.embed=16", "space.text.width=16"),
     "clip": (*_EACH, *_MATCHING, "space.text.width=16"),
