@@ -25,7 +25,7 @@ SETTINGS = {
     "cnn-gru": _ALL,
     "show-attend-tell": (*_OWN_TOWER, *_ALL, "decode.text.embed=16", "train.lr=3e-3"),
     "coca": (*_ALL, *_TRANSFORMER, *_MATCHING),
-    "dual-encoder": (*_OWN_TOWER, *_EACH, *_PAIRS, "encode.text.embed=16", "space.text.width=16"),
+    "dual-encoder": (*_OWN_TOWER, *_EACH, "space.image.embed=16", "space.text.embed=16"),
     "clip": (*_EACH, *_MATCHING, "space.text.width=16"),
     "siglip": (*_EACH, *_MATCHING, "space.text.width=16"),
     "multimodal-autoencoder": (*_ALL, *_TRANSFORMER, *_TEXTS, *_READER, *_SHARED),

@@ -21,7 +21,7 @@ _TRANSFORMER = ("encode.text.width=32", "encode.text.heads=2", "encode.text.laye
 _RNN = ("encode.text.width=16", "encode.text.embed=16", "encode.text.dropout=0", "encode.text.word_dropout=0")
 _BOW = ("encode.text=text_bow", "encode.text.min_texts=1")
 VARIANTS = {
-    "dual-encoder": (*_RNN, "train.batch=8", "space.image.dropout=0", "space.text.dropout=0"),
+    "dual-encoder": ("train.batch=8", "encode.text.min_texts=1", "space.image.dropout=0", "space.text.dropout=0"),
     "clip": (*_CNN, *_TRANSFORMER),
     "siglip": (*_CNN, *_TRANSFORMER),
     "clip with ranking": (*_CNN, *_TRANSFORMER, "objective.match=ranking"),

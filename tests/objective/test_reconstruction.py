@@ -30,6 +30,13 @@ def test_by_hand():
     assert term(pictures(), kind="bernoulli") == pytest.approx(by_hand)
 
 
+def test_the_level_of_a_picture_may_count_for_less():
+    """Differences -0.5 and 0, mean -0.25: without their mean -0.25 and 0.25; with half of it -0.375 and 0.125."""
+    assert term(pictures(), level=0.0) == pytest.approx(0.0625)
+    assert term(pictures(), level=0.5) == pytest.approx((0.375**2 + 0.125**2) / 2)
+    assert term(pictures(), kind="absolute", level=0.5) == pytest.approx((0.375 + 0.125) / 2)
+
+
 def test_words_cost_what_they_cost_as_captions():
     """Four words that are equally probable: ln 4."""
     decoded = Decoded(torch.zeros(3, 4), torch.tensor([0, 1, 3]))

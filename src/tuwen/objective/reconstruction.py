@@ -25,6 +25,9 @@ class Config:
     words (cross-entropy of a token)."""
     term: str = "reconstruction"
     """Name of the term; another for each where a recipe has several."""
+    level: float = 1.0
+    """Share of the difference in a picture's mean colour that counts in squared and absolute errors. Below 1 where what is
+    given does not tell the light or the ground: what no model can know then hides less of what it can."""
 
     def build(self) -> Reconstruction:
         return Reconstruction(self)
@@ -45,22 +48,30 @@ class Reconstruction:
 
     def __call__(self, made: Made, batch: Batch) -> Terms:
         decoded = made.routes.get(self.config.route)
-        return Terms() if decoded is None else Terms({self.config.term: self.error(decoded)})
+        return Terms() if decoded is None else Terms({self.config.term: self.error(decoded, self.config.level)})
 
 
-def squared(prediction: Tensor, target: Tensor) -> Tensor:
+def squared(prediction: Tensor, target: Tensor, level: float = 1.0) -> Tensor:
     """Mean of the squared differences over everything.
 
+    Args:
+        prediction, target: (P, C, H, W), or with level 1 any one shape.
+        level: share of the mean difference of each channel of a picture that counts.
     Example:
         >>> squared(torch.tensor([0.0, 1.0]), torch.tensor([0.5, 1.0])).item()
         0.125
     """
-    return F.mse_loss(prediction.float(), target)
+    return _apart(prediction, target, level).square().mean()
 
 
-def absolute(prediction: Tensor, target: Tensor) -> Tensor:
+def absolute(prediction: Tensor, target: Tensor, level: float = 1.0) -> Tensor:
     """Mean of the absolute differences over everything: sharper edges than squares, since few large errors may stay."""
-    return F.l1_loss(prediction.float(), target)
+    return _apart(prediction, target, level).abs().mean()
+
+
+def _apart(prediction: Tensor, target: Tensor, level: float) -> Tensor:
+    apart = prediction.float() - target
+    return apart if level == 1.0 else apart - (1 - level) * apart.mean((-2, -1), keepdim=True)
 
 
 def pixel_nats(decoded: Decoded) -> Tensor:
@@ -81,11 +92,11 @@ def pixel_nats(decoded: Decoded) -> Tensor:
 
 
 _ERRORS: dict[str, Any] = {
-    "squared": lambda decoded: squared(decoded.prediction, decoded.target),
-    "absolute": lambda decoded: absolute(decoded.prediction, decoded.target),
-    "bernoulli": lambda decoded: pixel_nats(decoded).mean(),
-    "ssim": lambda decoded: 1 - ssim(decoded.prediction, decoded.target).mean(),
-    "words": lambda decoded: F.cross_entropy(decoded.prediction.float(), decoded.target),
+    "squared": lambda decoded, level: squared(decoded.prediction, decoded.target, level),
+    "absolute": lambda decoded, level: absolute(decoded.prediction, decoded.target, level),
+    "bernoulli": lambda decoded, _: pixel_nats(decoded).mean(),
+    "ssim": lambda decoded, _: 1 - ssim(decoded.prediction, decoded.target).mean(),
+    "words": lambda decoded, _: F.cross_entropy(decoded.prediction.float(), decoded.target),
 }
 
 

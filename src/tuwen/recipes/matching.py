@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuwen.data._config import Data
-from tuwen.encode import image_cnn, image_pretrained, text_rnn, text_transformer
+from tuwen.encode import image_cnn, image_pretrained, text_bow, text_transformer
 from tuwen.objective import contrastive, sigmoid
 from tuwen.recipe import Recipe, Train
 from tuwen.recipes._sizes import Sizes
@@ -14,15 +14,14 @@ from tuwen.types import Facts, Route
 
 
 def dual_encoder(facts: Facts) -> Recipe:
-    """Matching over a frozen picture tower (--set encode.image.source=...): its features are made once, a GRU reads the text."""
-    base, size = clip(facts), Sizes.of(facts)
-    text = text_rnn.Config(
-        width=512, embed=256, pool="max", dropout=0.2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
-    )
+    """Matching over a frozen picture tower (--set encode.image.source=...): features made once, against weighted words and pairs."""
+    base = clip(facts)
+    tower = projection.Config(width=0, embed=1024, dropout=0.3)
     return replace(
         base,
         name="dual-encoder",
-        encode={"image": image_pretrained.Config(), "text": text},
+        encode={"image": image_pretrained.Config(), "text": text_bow.Config()},
+        space={"image": tower, "text": tower},
         train=replace(base.train, lr=1e-3, batch=128),
     )
 

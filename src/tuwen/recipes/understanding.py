@@ -51,8 +51,11 @@ def unified(facts: Facts) -> Recipe:
         base,
         name="unified",
         fuse={"words": attention.Config(width=size.width, heads=4)},
-        decode={**base.decode, "image": image_deconv.Config(side=64, widths=(64, 32), shuffle=2, read="tokens")},
-        objective={**base.objective, "draw": reconstruction.Config(route="draw", term="draw")},
+        decode={
+            **base.decode,
+            "image": image_deconv.Config(side=64, widths=(64, 32), shuffle=2, blocks=0, read="tokens"),
+        },
+        objective={**base.objective, "draw": reconstruction.Config(route="draw", term="draw", level=0.1)},
         # an error of 0.01 of a squared pixel weighs as much as 0.1 nats of a word
         weight={**base.weight, "draw": 10.0},
         routes={**base.routes, "draw": Route(given=("text",), make="image", fuse="words")},
