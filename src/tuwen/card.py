@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ def card(
     figures: Mapping[str, Any] | None = None,
     step: int = 0,
     steps: int = 0,
+    averaged: Sequence[int] = (),
     data: str = "",
 ) -> str:
     """The card as markdown.
@@ -44,6 +45,7 @@ def card(
         dataset: what it was trained on.
         figures: name -> number, of the last evaluation; a mapping of mappings gives a table each.
         step, steps: optimiser steps done, of those planned; 0: nothing is said of them.
+        averaged: steps whose weights it is the mean of.
         data: what the user named as data.
     """
     parts = [f"# A tuwen model: {model.recipe.name}", _what(model), _parts(model)]
@@ -51,7 +53,7 @@ def card(
         parts.append(_data(dataset, data))
     if figures:
         parts.append(_figures(figures))
-    parts.append(_origin(model, step, steps))
+    parts.append(_origin(model, step, steps, averaged))
     return "\n\n".join(parts) + "\n"
 
 
@@ -99,10 +101,12 @@ def _figures(figures: Mapping[str, Any]) -> str:
     return "\n\n".join(text)
 
 
-def _origin(model: CrossModal, step: int, steps: int) -> str:
+def _origin(model: CrossModal, step: int, steps: int, averaged: Sequence[int]) -> str:
     rows: list[tuple[str, object]] = [("command", f"`{command()}`"), ("seed", model.recipe.train.seed)]
     if step:
         rows.append(("steps", f"{step:,} of {steps:,}" if steps else step))
+    if averaged:
+        rows.append(("weights", f"the mean of those at steps {', '.join(f'{one:,}' for one in averaged)}"))
     return "## How it was made\n\n" + _table(("what", "value"), [*rows, *versions().items()])
 
 

@@ -5,6 +5,7 @@ recipe.json           rebuilds the model; carries a format version
 data.json             what the parts learned in `fit`: tokenizers, label lists
 card.md               what it was trained on, and its figures
 figures.json          the same figures for programs, where there are any
+calibration.json      how sure its captions may be taken to be, where that was fitted
 """
 
 from __future__ import annotations
@@ -21,18 +22,20 @@ from torch import Tensor
 from tuwen._files import atomic, cannot_write, write_atomic
 from tuwen._tensors import read_tensors, write_tensors
 from tuwen.card import card as make_card
+from tuwen.confidence import Confidence
 from tuwen.errors import CheckpointError, did_you_mean
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
 
 WEIGHTS, RECIPE, DATA, CARD, FIGURES = "weights.safetensors", "recipe.json", "data.json", "card.md", "figures.json"
+CALIBRATION = "calibration.json"
 _NEEDED = (RECIPE, DATA, WEIGHTS)
 
 
 def save(
     model: CrossModal, path: str | Path, *, card: str | None = None, figures: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes a model directory, each file whole or not at all; other files in it stay.
+    """Writes a model directory, each file whole or not at all; other files in it stay, but not another model's confidence.
 
     Args:
         path: a folder; made where it is missing.
@@ -47,6 +50,7 @@ def save(
     with cannot_write(path):
         path.mkdir(parents=True, exist_ok=True)
     learned = json.dumps(model.learned(), ensure_ascii=False)
+    save_confidence(path, model.confidence)
     with atomic(path / WEIGHTS) as temporary:
         write_tensors(temporary, model.state_dict(), {"data": _digest(learned)})
     write_atomic(path / DATA, learned)
@@ -54,6 +58,16 @@ def save(
     write_atomic(path / CARD, make_card(model, figures=figures) if card is None else card)
     if figures is not None:
         write_atomic(path / FIGURES, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+
+
+def save_confidence(path: str | Path, confidence: Confidence | None) -> None:
+    """Writes calibration.json alone; removes it if None."""
+    file = Path(path) / CALIBRATION
+    with cannot_write(file.parent):
+        if confidence is None:
+            file.unlink(missing_ok=True)
+            return
+    write_atomic(file, json.dumps(confidence.to_dict(), indent=2, ensure_ascii=False) + "\n")
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> CrossModal:
@@ -67,21 +81,33 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> CrossModal:
         ConfigError: the recipe comes from a newer version, or was changed to one that cannot be.
     """
     path = Path(path)
+    recipe, learned, tensors = stored(path)
+    try:
+        model = CrossModal.restored(recipe, learned)
+    except KeyError as error:
+        raise CheckpointError(f"{path / DATA} does not fit {RECIPE}: it lacks {error}. {_together(path)}") from error
+    _take(model, tensors, path)
+    if (path / CALIBRATION).is_file():
+        model.confidence = Confidence.from_dict(_json(path / CALIBRATION), str(path / CALIBRATION))
+    return model.to(device).eval()
+
+
+def stored(path: str | Path) -> tuple[Recipe, dict[str, Any], dict[str, Tensor]]:
+    """What a model directory holds, before a model is made of it: recipe, what the parts learned, weights.
+
+    Raises:
+        CheckpointError, ConfigError: as `load`.
+    """
+    path = Path(path)
     _check(path)
-    recipe = Recipe.from_dict(_json(path / RECIPE))
-    learned = _json(path / DATA)
+    recipe, learned = Recipe.from_dict(_json(path / RECIPE)), _json(path / DATA)
     tensors, about = read_tensors(path / WEIGHTS)
     if about.get("data", "") != _digest((path / DATA).read_text("utf-8")):
         raise CheckpointError(
             f"{path}: {DATA} and {WEIGHTS} are of two different savings (was one copied alone, or a saving interrupted?). "
             f"Copy both from one place, or continue the training: tuwen train DATA -o {path} --resume"
         )
-    try:
-        model = CrossModal.restored(recipe, learned)
-    except KeyError as error:
-        raise CheckpointError(f"{path / DATA} does not fit {RECIPE}: it lacks {error}. {_together(path)}") from error
-    _take(model, tensors, path)
-    return model.to(device).eval()
+    return recipe, learned, tensors
 
 
 def _take(model: CrossModal, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from tuwen import registry
+from tuwen.confidence import Confidence
 from tuwen.data._collate import collate
 from tuwen.errors import CannotError, ShapeError
+from tuwen.generate._own import own_texts
 from tuwen.recipe import Recipe
 from tuwen.types import Batch, Feed, Latent, Made, Route, Sample
 
@@ -31,6 +33,8 @@ class CrossModal(nn.Module):
     def __init__(self, recipe: Recipe, settle: Settle):
         super().__init__()
         self.recipe = recipe
+        self.confidence: Confidence | None = None
+        """How sure its captions may be taken to be, where that was fitted (`tuwen evaluate --calibrate`)."""
         self.encoders, self.spaces = nn.ModuleDict(), nn.ModuleDict()
         self.fusions, self.decoders = nn.ModuleDict(), nn.ModuleDict()
         widths = {}
@@ -57,12 +61,20 @@ class CrossModal(nn.Module):
         return part
 
     @classmethod
-    def create(cls, recipe: Recipe, samples: Iterable[Sample]) -> CrossModal:
-        """Builds the parts and fits them to the training samples (vocabularies, pretrained weights)."""
-        samples = list(samples)
+    def create(
+        cls, recipe: Recipe, samples: Iterable[Sample], *, learned: Mapping[str, Any] | None = None
+    ) -> CrossModal:
+        """Builds the parts and fits them to the training samples (vocabularies, pretrained weights).
+
+        Args:
+            learned: place -> what a part there learned before: it takes that and is not fitted.
+        """
+        samples, before = list(samples), learned or {}
 
         def settle(where: str, part: Any) -> None:
-            if hasattr(part, "fit"):
+            if where in before:
+                part.restore(before[where])
+            elif hasattr(part, "fit"):
                 part.fit(field_values(samples, where.split(".")[1], whole=getattr(part, "whole", False)))
 
         torch.manual_seed(recipe.train.seed)
@@ -114,7 +126,9 @@ class CrossModal(nn.Module):
                 continue
             if route.fuse:
                 made.latents[name] = latent
-            if route.make and len(batch.targets.get(route.make, ())):
+            if route.make and route.how == "sample":
+                made.routes[name] = own_texts(self.decoders[route.make], latent, route.samples)
+            elif route.make and len(batch.targets.get(route.make, ())):
                 latent, target = align(latent, batch.targets[route.make], len(batch))
                 if len(target):
                     made.routes[name] = self.decoders[route.make](latent, target)

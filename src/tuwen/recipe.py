@@ -51,6 +51,9 @@ class Train:
     """Largest norm of the gradient; 0: no clipping."""
     ema: float = 0.0
     """Decay of the running average of the weights that is evaluated and kept; 0: none."""
+    average_best: int = 0
+    """Evaluations, the best ones, whose weights are averaged at the end: their mean is kept if it judges better than the
+    best of them. 0 or 1: none."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 where a self-test finds it faster."""
     device: str = "auto"
@@ -59,6 +62,8 @@ class Train:
     """Threads of the CPU; 0: all cores."""
     seed: int = 0
     """Seed of weights, order and dropout."""
+    start_from: str = ""
+    """Model directory whose vocabularies and weights the run begins with, where it has the same parts; empty: anew."""
     evaluations: int = 12
     """How many times the run looks at the validation part."""
     evaluate_rows: int = 500

@@ -186,6 +186,10 @@ class Decoded:
     logprob: torch.Tensor | None = None
     logits: torch.Tensor | None = None
     """Pictures: (P, C, H, W), of which the prediction is the sigmoid, where it is one."""
+    texts: list[str] | None = None
+    """Text that the model wrote itself (how="sample"): the P texts; owner_P is then the batch row of each."""
+    finished: torch.Tensor | None = None
+    """With `texts`: (P,) bool, whether the end was written; False: cut by the decoder's max_tokens."""
     weight: torch.Tensor | None = None
     """Labels: of the shape of the target, what each counts where rare classes are to weigh as much as common ones."""
 
@@ -210,6 +214,8 @@ class Route:
     how: How = "teach"
     fuse: str | None = None
     """Name of the recipe's fusion that joins several given fields."""
+    samples: int = 1
+    """With how='sample': texts that are drawn for each row; 0: the most probable one instead, without gradient."""
 
     def __str__(self) -> str:
         return " + ".join(self.given) + " -> " + (self.make or "space")

@@ -18,7 +18,7 @@ import torch._dynamo  # noqa: F401 (the optimiser needs it, and it takes seconds
 from tests.tiny import SETTINGS
 
 from tuwen import _files, directory, registry
-from tuwen.train import checkpoint, log, loop, setup
+from tuwen.train import best, checkpoint, log, loop, setup
 from tuwen.train.checkpoint import newest_state
 from tuwen.train.loop import train
 
@@ -45,6 +45,7 @@ def attempt(out, *, resume, kill_after_s=None, in_loop=True, inside=""):
             if inside:
                 die_inside(inside)
             more = ("train.metric=loss", "train.save_every_s=0", "train.evaluations=5", "decode.text.dropout=0.2")
+            more = (*more, "train.average_best=3")
             settings = () if resume else (*SETTINGS["cnn-transformer"], *more)
             train(
                 "scenes:0:64",
@@ -106,7 +107,7 @@ def die_inside(name):
             die()
         real(self, kind, **values)
 
-    for module in (setup, checkpoint, directory):
+    for module in (setup, checkpoint, directory, best):
         module.write_tensors = tensors
     _files.write_bytes = plain
     log.Log.__call__ = line

@@ -14,7 +14,7 @@ import tuwen
 ROOT = Path(__file__).parents[2]
 FILES = (
     "tensors.safetensors", "plain.json", "manifest.json", "weights.safetensors", "data.json", "recipe.json", "card.md",
-    "figures.json", "frozen.safetensors", "run.json", "log.jsonl",
+    "figures.json", "frozen.safetensors", "run.json", "log.jsonl", "best-",
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def logged(out):
 
 
 def test_a_kill_at_a_random_moment_and_one_inside_the_weights(tmp_path):
-    kill(tmp_path, seed=1, num_kills=1, files=("weights.safetensors",))
+    kill(tmp_path, seed=1, num_kills=1, files=("weights.safetensors", "best-"))
 
 
 @pytest.mark.slow

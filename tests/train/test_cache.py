@@ -9,11 +9,12 @@ from PIL import Image
 
 from tuwen.data._config import Data
 from tuwen.data._files import cache_folder
+from tuwen.data._views import view_of
 from tuwen.encode import image_cnn
 from tuwen.encode.image_cnn import ImageCnn
-from tuwen.errors import DataError
+from tuwen.errors import ConfigError, DataError
 from tuwen.train.cache import Cached
-from tuwen.types import Sample
+from tuwen.types import Located, Sample
 
 
 class Frozen(ImageCnn):
@@ -61,15 +62,15 @@ def part(kind=Frozen, seed=0, **settings):
     return kind(image_cnn.Config(**{"size": 16, "stem": 8, "widths": (8, 16), "blocks": (1, 1), **settings})).eval()
 
 
-def built(rows, cache, made=None):
+def built(rows, cache, made=None, views=(), learned=0):
     made = Counting(made or part())
-    cached = Cached("image", made.part, Data(cache=str(cache)))
-    cached.build(rows, made.run, skip=made.skip, progress=lambda done, of: None)
+    cached = Cached("image", made.part, Data(cache=str(cache), views=views))
+    cached.build(rows, made.run, skip=made.skip, progress=lambda done, of: None, learned=learned)
     return cached, made
 
 
-def read(cached, rows):
-    return cached.cache.read([cached.places[row.key] for row in rows])
+def read(cached, rows, view=0):
+    return cached.cache.read([cached.place(row.key, view) for row in rows])
 
 
 @pytest.fixture
@@ -217,6 +218,81 @@ def test_no_picture_that_can_be_read_is_no_cache(rows, cache):
 def test_the_size_is_estimated_from_one_row(rows, cache):
     cached, _ = built(rows, cache)
     assert cached.estimate_bytes(1000) == 1000 * 2 * 2 * 2 * 16  # a 2 x 2 grid of 16 numbers of 2 bytes
+
+
+# -- views -------------------------------------------------------------------------------------------------------------
+
+
+def spotted(folder):
+    """Three pictures with a white spot at the left, in another row each."""
+    for i in range(3):
+        pixels = np.zeros((16, 16, 3), np.uint8)
+        pixels[4 * i : 4 * i + 4, :4] = 255
+        Image.fromarray(pixels).save(folder / f"spot{i}.png")
+    return [Sample(f"s{i}", {"image": folder / f"spot{i}.png"}, where=f"row {i}") for i in range(3)]
+
+
+def test_views_of_pixels_are_mirrored_and_zoomed(tmp_path, cache):
+    rows = spotted(tmp_path)
+    cached, _ = built(rows, cache, part(ImageCnn), views=("mirror", "zoom", "mirror_zoom"), learned=3)
+    plain, mirror, zoom, both = (read(cached, rows, view).float() for view in range(4))
+    assert plain[1, 0, 4:8, :4].min() == 255 and plain[1].sum() == 3 * 16 * 255
+    assert torch.equal(mirror, plain.flip(-1)) and not torch.equal(mirror, plain)
+    assert torch.equal(both, zoom.flip(-1))
+    # 0.8 of 16 pixels are 13: rows and columns 1 to 13, made 16 again
+    expected = torch.nn.functional.interpolate(plain[:, :, 1:14, 1:14], size=(16, 16), mode="bilinear", antialias=True)
+    torch.testing.assert_close(zoom, expected, atol=1.0, rtol=0)
+
+
+def test_views_of_features_are_the_features_of_the_view(tmp_path, cache):
+    rows = spotted(tmp_path)
+    cached, made = built(rows, cache, views=("mirror",), learned=3)
+    data, _ = made._prepare([row.fields["image"] for row in rows])
+    torch.testing.assert_close(read(cached, rows, 1).float(), made.run(data.flip(-1)), atol=2e-3, rtol=2e-3)
+    assert not torch.allclose(read(cached, rows, 1).float(), read(cached, rows).float(), atol=1e-2)
+
+
+def test_only_rows_that_are_learned_from_have_views(rows, cache):
+    cached, made = built(rows, cache, views=("mirror",), learned=3)
+    assert [len(cached.places[row.key]) for row in rows] == [2, 2, 2, 1, 1]
+    assert made.ran == 1 + 5 + 3
+
+
+def test_views_are_added_to_the_cache_that_is_there_and_found_again(rows, cache):
+    first, _ = built(rows, cache)
+    second, made = built(rows, cache, views=("mirror",), learned=5)
+    assert second.cache.data_path == first.cache.data_path
+    assert made.ran == 1 + 5
+    third, made = built(rows, cache, views=("zoom", "mirror"), learned=5)
+    assert made.ran == 1 + 5
+    assert torch.equal(read(third, rows, 2), read(second, rows, 1))
+    assert torch.equal(read(third, rows), read(first, rows))
+    assert third.estimate_bytes(10) == 3 * first.estimate_bytes(10)
+
+
+def test_a_broken_picture_with_views_is_skipped_once(rows, cache):
+    rows[2].fields["image"].write_bytes(b"\x89PNG\r\n\x1a\n but no more")
+    cached, made = built(rows, cache, views=("mirror", "zoom"), learned=5)
+    assert [row for row, _ in made.skipped] == [2]
+    assert cached.places.keys() == {"k0", "k1", "k3", "k4"}
+
+
+def test_what_is_no_picture_has_no_mirror_image(rows, cache):
+    def flat(values):
+        return torch.zeros(len(values), 4, 8), None
+
+    with pytest.raises(
+        ConfigError, match="data.views has 'mirror', and an encoder prepares no pictures but 2 axes for"
+    ):
+        view_of(flat, Located(rows[0].fields["image"]), "mirror")
+    assert view_of(flat, Located(rows[0].fields["image"]), "zoom").shape == (1, 4, 8)
+
+
+def test_a_view_that_is_not_there_is_said():
+    with pytest.raises(
+        ConfigError, match="data.views has 'miror'. Did you mean 'mirror', .* It can be mirror, zoom, mirr"
+    ):
+        Data(views=("miror",))
 
 
 def test_builders_at_once_do_the_work_once_and_corrupt_nothing(rows, cache):

@@ -117,10 +117,10 @@ class Slow:
     def __init__(self, source):
         self.source, self.asked = source, []
 
-    def batch(self, items):
+    def batch(self, items, views):
         self.asked.append(items)
         time.sleep(0.002)
-        return self.source.batch(items)
+        return self.source.batch(items, views)
 
 
 @pytest.mark.parametrize("first", [0, 5])
@@ -140,8 +140,36 @@ def test_ahead_gives_what_the_plan_says_from_any_step(source, first):
     assert slow.asked[:6] == [other.items(step) for step in range(first, first + 6)]
 
 
+def test_a_step_sees_one_view_of_each_picture_in_inputs_and_targets(tmp_path):
+    """Shades 1 to 4 from left to right: a row of pixels tells which view it is."""
+    pixels = np.repeat(np.array([40, 80, 120, 160], np.uint8), 4)[None, :, None] * np.ones((16, 1, 3), np.uint8)
+    rows = [Sample(f"{i}", {"image": pixels + np.uint8(i), "text": ["a"]}) for i in range(4)]
+    encoder = image_cnn.Config.tiny().build()
+    decoder = image_dense.Config.tiny().build(Widths(4, 4))
+    options = Data(cache=str(tmp_path), views=("mirror",))
+    caches = [Cached("image", part, options) for part in (encoder, decoder)]
+    for one in caches:
+        one.build(rows, lambda data: data, skip=pytest.fail, progress=lambda *_: None, learned=4)
+    model = SimpleNamespace(
+        encoders={"image": encoder}, decoders={"image": decoder}, recipe=SimpleNamespace(data=options)
+    )
+    source = Source(model, rows, {"image": caches[0]}, {"image": caches[1]})
+    plan = Plan(source.lengths(), batch=4, captions="one", seed=0, views=2)
+    ahead, seen = Ahead(source, plan), []
+    for step in range(30):
+        batch = ahead.take(step)
+        given, made = (feed.data[:, 0, 0].int() for feed in (batch.inputs["image"], batch.targets["image"]))
+        mirrored = (given[:, 0] > given[:, -1]).tolist()
+        assert mirrored == (made[:, 0] > made[:, -1]).tolist() == [view == 1 for view in plan.views(step)]
+        seen += mirrored
+    ahead.close()
+    assert 35 < sum(seen) < 85  # of 120; a half by chance, and 4.5 standard deviations
+    plain = source.batch([(row, -1) for row in range(4)]).inputs["image"].data[:, 0, 0].int()
+    assert (plain[:, 0] < plain[:, -1]).all()
+
+
 def test_ahead_passes_an_error_on(source):
-    def broken(items):
+    def broken(items, views):
         raise ValueError("no such row")
 
     ahead = Ahead(SimpleNamespace(batch=broken), Plan([[1]] * 4, batch=2, captions="one", seed=0))

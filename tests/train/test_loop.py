@@ -278,7 +278,9 @@ def test_a_run_with_a_time_limit_that_is_stopped_before_its_plan_goes_on(tmp_pat
 
 
 def test_ctrl_c_saves_and_resume_goes_on_exactly(tmp_path):
-    settings = ("decode.text.dropout=0.2", "train.ema=0.9", "train.evaluations=5")
+    """With everything that is drawn at random: what is dropped, which words are unknown, which view is seen."""
+    settings = ("decode.text.dropout=0.2", "decode.text.word_dropout=0.2", "train.ema=0.9", "train.evaluations=5")
+    settings = (*settings, "data.views=mirror,zoom")
     learn(tmp_path / "whole", settings=settings, steps=20)
     out = tmp_path / "stopped"
     before = signal.getsignal(signal.SIGINT)

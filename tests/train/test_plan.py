@@ -105,3 +105,16 @@ def test_rows_are_sorted_by_length_only_within_a_pool():
         return [len({lengths[row][0] for row, _ in made.items(step)}) for step in range(8)]
 
     assert sum(kinds(apart)) <= 9 and sum(kinds(mixed)) == 16
+
+
+def test_views_are_a_pure_function_of_seed_and_step_and_equally_frequent():
+    def views(seed=0, num=3):
+        made = Plan(equal(40), batch=8, captions="one", seed=seed, views=num)
+        return [made.views(step) for step in range(300)]
+
+    assert views() == views() != views(seed=1)
+    assert {view for step in views(num=1) for view in step} == {0}
+    counts = Counter(view for step in views() for view in step)
+    assert counts.keys() == {0, 1, 2}
+    assert all(700 < count < 900 for count in counts.values())  # 800 each by chance; 4.3 standard deviations
+    assert len({tuple(step) for step in views()[:20]}) == 20

@@ -1,9 +1,12 @@
 """The `data` section of a recipe: how a path is read and split."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from tuwen.errors import ConfigError
+from tuwen.errors import ConfigError, did_you_mean
+
+View = Literal["mirror", "zoom", "mirror_zoom"]
+"""mirror: left and right exchanged; zoom: the middle, 0.8 of each side; mirror_zoom: both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,9 @@ class Data:
     """Words above which a caption is taken for a mistake; 1 or more."""
     captions: Literal["one", "all", "detailed"] = "one"
     """How many captions of a picture a training step sees: one, another each epoch; all; or the longest beside that one."""
+    views: tuple[View, ...] = ()
+    """Other views of a picture, made once: a training step sees the picture or one of them, at random; validation and use
+    never do. mirror, zoom (the middle), mirror_zoom. Mirroring makes captions wrong that name left or right."""
     workers: int = 2
     """Threads or processes that decode pictures; 0: none beside the main one."""
     cache: str = ""
@@ -44,6 +50,12 @@ class Data:
             raise ConfigError(f"data.on_error is {self.on_error!r}; it can be 'raise' or 'skip'.")
         if self.captions not in ("one", "all", "detailed"):
             raise ConfigError(f"data.captions is {self.captions!r}; it can be 'one', 'all' or 'detailed'.")
+        for view in self.views:
+            if view not in get_args(View):
+                raise ConfigError(
+                    f"data.views has {view!r}.{did_you_mean(view, get_args(View))} It can be {', '.join(get_args(View))}, "
+                    "or several with commas between."
+                )
         if min(self.val, self.test) < 0 or self.val + self.test >= 1:
             raise ConfigError(
                 f"data.val={self.val} and data.test={self.test} leave nothing to train on; "

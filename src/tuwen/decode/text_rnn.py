@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tuwen.decode._groups import Groups
 from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
+from tuwen.text_part import drop_words
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
 
@@ -36,6 +37,8 @@ class Config:
     """Whether each step sees the pooled vector; otherwise only the first state comes from it."""
     dropout: float = 0.1
     """Share of the embeddings and of the state that is dropped in training."""
+    word_dropout: float = 0.0
+    """Share of the tokens read in training that are unknown instead, 0 to below 1; never the first."""
     tokenizer: Kind = "bpe"
     """bpe (any language, nothing is unknown) or word."""
     vocabulary: int = 4000
@@ -105,7 +108,10 @@ class TextRnn(TextDecoder):
             raise ShapeError("decode.text_rnn takes a masked target, as `prepare` makes it; the mask is missing")
         mask_PT, groups = target.mask[:, 1:], Groups(target.owner_P, len(latent))
         length = mask_PT.shape[1]
-        token_NT = groups.gather(target.data[:, :-1, None]).view(-1, length)
+        token_PT = target.data[:, :-1]
+        if self.training and self.config.word_dropout:
+            token_PT = drop_words(token_PT, self.config.word_dropout)
+        token_NT = groups.gather(token_PT[:, :, None]).view(-1, length)
         state = self.start(latent, groups.most)
         said_NTE, weights = self._run(state, self.dropout(self.token(token_NT)))
         x = groups.scatter(said_NTE.reshape(len(latent), -1, said_NTE.shape[-1]), length)[mask_PT]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
 from tuwen.layers import Block, CrossAttention, Packing, init_transformer
+from tuwen.text_part import drop_words
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
 
@@ -25,6 +26,8 @@ class Config:
     """Attention heads."""
     dropout: float = 0.1
     """Share of what each block adds that is dropped in training."""
+    word_dropout: float = 0.0
+    """Share of the tokens read in training that are unknown instead, 0 to below 1; never the first."""
     tokenizer: Kind = "bpe"
     """bpe (any language, nothing is unknown) or word."""
     vocabulary: int = 4000
@@ -78,6 +81,8 @@ class TextTransformer(TextDecoder):
             0, target.owner_P, count_P
         )
         captions, pictures = Packing(count_P), Packing(count_B)
+        if self.training and self.config.word_dropout:
+            token_PT = drop_words(token_PT, self.config.word_dropout)
         place_N = torch.arange(token_PT.shape[1], device=token_PT.device).expand_as(token_PT)[mask_PT]
         x_ND = self.dropout(self.token(token_PT[mask_PT]) + self.position(place_N))
         for block in self.blocks:

@@ -2,6 +2,7 @@
 
 A cache is two files. `KEY.bin` holds rows of one shape, `KEY.idx` the content hash of each; rows are only ever
 appended, data before index, so a kill loses at most the last batch. A changed picture has another hash and is made anew.
+Other views of a picture are rows of their own, under a hash of its content and the name of the view.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from tuwen.data._config import Data
+from tuwen.data._config import Data, View
 from tuwen.data._files import cache_folder
 from tuwen.data._split import content_hash
+from tuwen.data._views import view_of
 from tuwen.errors import DataError
 from tuwen.recipe import dump_part
 from tuwen.types import Located, Sample
@@ -98,6 +100,15 @@ class Cache:
         self.refresh()
 
 
+class _Row(NamedTuple):
+    """A row of the cache that is to be made."""
+
+    name: str
+    sample: int
+    """Number of the sample whose picture it is."""
+    view: View | None
+
+
 class Cached:
     """One field of the samples, read from a cache: features of a frozen encoder, or decoded pictures of any other."""
 
@@ -105,7 +116,12 @@ class Cached:
         self.field, self.part, self.options = field, part, options
         self.encoded = bool(getattr(part, "frozen", False))
         self.cache: Cache
-        self.places: dict[str, int] = {}
+        self.places: dict[str, list[int]] = {}
+        """Key of a sample -> row of its picture, then those of the other views of it, where they were made."""
+
+    def place(self, key: str, view: int = 0) -> int:
+        """Row of a sample's picture; of one of its views, counted from 1, where they were made."""
+        return self.places[key][view]
 
     def build(
         self,
@@ -114,6 +130,7 @@ class Cached:
         *,
         skip: Skip,
         progress: Callable[[int, int], None],
+        learned: int = 0,
     ) -> None:
         """Makes what is missing.
 
@@ -121,6 +138,7 @@ class Cached:
             run: prepared pictures -> features, in the precision of the run; used for frozen encoders only.
             skip: takes rows that cannot be read; may raise.
             progress: called with (done, of) pictures.
+            learned: how many of the samples, the first, are learned from: only these have other views.
         """
         rows = [i for i, sample in enumerate(samples) if sample.fields.get(self.field) is not None]
         hashes = self._hashes(samples, rows, skip)
@@ -129,10 +147,18 @@ class Cached:
             return
         folder = cache_folder(self.options.cache)
         self.cache = Cache(folder, self._key(probe), probe.shape[1:], probe.dtype)
-        missing = {name: i for i, name in reversed(hashes.items()) if name not in self.cache}
+        wanted = {i: self._rows(i, name, i < learned) for i, name in hashes.items()}
+        first = {row.name: row for rows in reversed(wanted.values()) for row in rows}
+        missing = [row for row in first.values() if row.name not in self.cache]
         if missing:
             self._fill(samples, missing, run, skip, progress, hashes)
-        self.places = {samples[i].key: self.cache.place(name) for i, name in hashes.items() if name in self.cache}
+        self.places = {samples[i].key: [self.cache.place(row.name) for row in wanted[i]] for i in hashes}
+
+    def _rows(self, sample: int, name: str, views: bool) -> list[_Row]:
+        """The rows of a picture: itself, and its other views where it has them."""
+        others = self.options.views if views else ()
+        named = [(blake2b(f"{name} {view}".encode(), digest_size=_HASH // 2).hexdigest(), view) for view in others]
+        return [_Row(name, sample, None), *(_Row(other, sample, view) for other, view in named)]
 
     def _hashes(self, samples: Sequence[Sample], rows: Sequence[int], skip: Skip) -> dict[int, str]:
         def one(row: int) -> str | DataError:
@@ -153,7 +179,7 @@ class Cached:
     def _fill(
         self,
         samples: Sequence[Sample],
-        missing: dict[str, int],
+        missing: Sequence[_Row],
         run: Callable[[torch.Tensor], torch.Tensor],
         skip: Skip,
         progress: Callable[[int, int], None],
@@ -162,34 +188,34 @@ class Cached:
         done = 0
         with self.cache.writing() as append, ThreadPoolExecutor(max(1, self.options.workers)) as pool:
             # others may have written some of it while this one waited
-            todo = iter(
-                sorted(((name, i) for name, i in missing.items() if name not in self.cache), key=lambda item: item[1])
-            )
+            left = [row for row in missing if row.name not in self.cache]
+            todo = iter(sorted(left, key=lambda row: row.sample))
             chunks = iter(lambda: list(islice(todo, _BATCH)), [])
             ahead = [pool.submit(self._prepare, samples, chunk) for chunk in islice(chunks, 3)]
             while ahead:
                 good, data, bad = ahead.pop(0).result()
                 for chunk in islice(chunks, 1):
                     ahead.append(pool.submit(self._prepare, samples, chunk))
-                for name, error in bad:
-                    for row in [row for row, other in hashes.items() if other == name]:
-                        del hashes[row]
-                        skip(row, error)
+                for broken, error in bad:
+                    name = hashes.get(broken.sample)  # None where another view of it was found broken before
+                    for sample in [i for i, other in hashes.items() if other == name]:
+                        del hashes[sample]
+                        skip(sample, error)
                 if good:
-                    append(good, self._stored(run(data) if self.encoded else data))
+                    append([row.name for row in good], self._stored(run(data) if self.encoded else data))
                 done += len(good) + len(bad)
                 progress(done, len(missing))
 
     def _prepare(
-        self, samples: Sequence[Sample], chunk: Sequence[tuple[str, int]]
-    ) -> tuple[list[str], torch.Tensor, list[tuple[str, DataError]]]:
+        self, samples: Sequence[Sample], chunk: Sequence[_Row]
+    ) -> tuple[list[_Row], torch.Tensor, list[tuple[_Row, DataError]]]:
         good, made, bad = [], [], []
-        for name, row in chunk:
+        for row in chunk:
             try:
-                made.append(self.part.prepare([self._located(samples[row])])[0])
-                good.append(name)
+                made.append(view_of(self.part.prepare, self._located(samples[row.sample]), row.view))
+                good.append(row)
             except DataError as error:
-                bad.append((name, error))
+                bad.append((row, error))
         return good, torch.cat(made) if made else torch.empty(0), bad
 
     def _located(self, sample: Sample) -> Located:
@@ -230,5 +256,5 @@ class Cached:
         return f"{self.field}-{'features' if self.encoded else 'pixels'}-{digest.hexdigest()}"
 
     def estimate_bytes(self, num_rows: int) -> int:
-        """Size of the cache for this many rows, as far as known."""
-        return num_rows * self.cache.row_bytes if hasattr(self, "cache") else 0
+        """Size of the cache for this many rows, each with its views, as far as known."""
+        return num_rows * (1 + len(self.options.views)) * self.cache.row_bytes if hasattr(self, "cache") else 0

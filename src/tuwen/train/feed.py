@@ -41,13 +41,21 @@ class Source:
         """Characters of each caption of each row."""
         return [[len(text) for text in sample.fields.get("text") or ()] for sample in self.samples]
 
-    def batch(self, items: Sequence[Item]) -> Batch:
-        """The rows of `items` on the CPU; a caption number of -1 takes all captions of its row."""
+    def batch(self, items: Sequence[Item], views: Sequence[int] = ()) -> Batch:
+        """The rows of `items` on the CPU; a caption number of -1 takes all captions of its row.
+
+        Args:
+            views: for each row which of the cached views of its pictures is taken; empty: the pictures themselves.
+        """
         chosen = [self._with_caption(*item) for item in items]
         batch = collate(chosen, self.inputs, self.targets, options=self.options)
         for feeds, caches in ((batch.inputs, self.caches), (batch.targets, self.target_caches)):
             for field, cached in caches.items():
-                rows = [(i, cached.places[s.key]) for i, s in enumerate(chosen) if s.key in cached.places]
+                rows = [
+                    (i, cached.place(sample.key, views[i] if views else 0))
+                    for i, sample in enumerate(chosen)
+                    if sample.key in cached.places
+                ]
                 owner_P = torch.tensor([i for i, _ in rows], dtype=torch.int64)
                 batch.present[field] = torch.zeros(len(chosen), dtype=torch.bool).index_fill(0, owner_P, True)
                 if rows:
@@ -83,7 +91,8 @@ class Ahead:
         """The batch of a step, counted from 0."""
         for wanted in range(step, step + self.depth):
             if wanted not in self._made:
-                self._made[wanted] = self._pool.submit(self.source.batch, self.plan.items(wanted))
+                items, views = self.plan.items(wanted), self.plan.views(wanted)
+                self._made[wanted] = self._pool.submit(self.source.batch, items, views)
         return self._made.pop(step).result()
 
     def close(self) -> None:

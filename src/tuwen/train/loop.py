@@ -18,8 +18,8 @@ from tuwen.data._dataset import Dataset
 from tuwen.errors import ConfigError, DataError
 from tuwen.evaluation import Evaluation, evaluate, less_is_better
 from tuwen.generate.greedy import Config as Greedy
-from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
+from tuwen.train.best import Best
 from tuwen.train.checkpoint import State, newest_state, save_state
 from tuwen.train.feed import Ahead, Source, cut
 from tuwen.train.interrupt import interruptible
@@ -28,9 +28,11 @@ from tuwen.train.optimiser import (
     Average,
     learns_norms,
     make_optimiser,
+    moving,
     optimiser_tensors,
     restore_optimiser,
     set_lr,
+    swapped,
     trainable,
 )
 from tuwen.train.plan import POOL, Plan
@@ -39,12 +41,14 @@ from tuwen.train.setup import (
     Machine,
     Unfinished,
     estimate,
+    learned_routes,
     make_caches,
     moving_names,
     prepare_data,
     usable,
     without_broken,
 )
+from tuwen.train.start import first_model, recipe_to_start_with
 from tuwen.types import Batch, Sample, Terms
 
 _FIRST = 20
@@ -59,11 +63,12 @@ def train(
     data: str | Path | Dataset,
     *,
     out: str | Path,
-    recipe: str | Recipe = "coca",
+    recipe: str | Recipe = "",
     settings: Sequence[str] = (),
     time_limit_s: float = 0.0,
     steps: int = 0,
     seed: int | None = None,
+    start_from: str | Path = "",
     resume: bool = False,
     report: Report | None = None,
 ) -> Path:
@@ -72,10 +77,11 @@ def train(
     Args:
         data: a folder, a table, ... (`tuwen data` says what it sees there), or `scenes`.
         out: the model directory; `state/` in it lets a killed run go on.
-        recipe: a name of `tuwen list recipe`, or a Recipe.
+        recipe: a name of `tuwen list recipe`, or a Recipe; empty: that of `start_from`, else coca.
         settings: what `--set` takes: "train.lr=1e-3", "encode.image=image_pretrained".
         time_limit_s: seconds of training; 0: as long as the recipe says.
         steps: optimiser steps; 0: as many as the recipe says. With a time limit: at most so many.
+        start_from: a model directory; the run begins with its vocabularies and weights.
         resume: go on from `out`; data and settings are those of the run that was killed.
         report: takes the events of the run, see `train.log.Report`.
     Returns:
@@ -87,6 +93,7 @@ def train(
     settings = [*settings, *([f"train.steps={steps}"] if steps else [])]
     settings += [f"train.time_limit_s={time_limit_s}"] if time_limit_s else []
     settings += [f"train.seed={seed}"] if seed is not None else []
+    settings += [f"train.start_from={start_from}"] if start_from else []
     run = Run(data, Path(out), recipe, settings, resume, report)
     with interruptible() as stopped:
         _loop(run, stopped)
@@ -97,6 +104,8 @@ def train(
 def _loop(run: Run, stopped: list[bool]) -> None:
     settings, ahead, saved_at = run.recipe.train, Ahead(run.source, run.plan), time.monotonic()
     run.model.train()
+    if run.step == 0 and settings.start_from:
+        run.evaluate()  # a run that only makes it worse keeps what it began with
     while run.step < run.steps and not run.out_of_patience():
         terms, lr = run.learn(ahead.take(run.step))
 
@@ -133,6 +142,7 @@ class Run:
         if about:
             recipe, settings = Recipe.from_dict(about["recipe"]), ()
             data = data or about["data"]
+        recipe = recipe or recipe_to_start_with(settings) or "coca"
         if not data:
             raise ConfigError(f"{out} holds no run to resume; say what to learn from: tuwen train DATA -o {out}")
         self.log = Log(out / "log.jsonl", report, step=state.step if state else 0)
@@ -141,9 +151,10 @@ class Run:
         self.dataset, self.recipe, rows, held_out = prepare_data(data, recipe, settings)
         self.data_name = str(data) if isinstance(data, str | Path) else self.dataset.name
         self.machine = Machine.of(self.recipe, about.get("precision", ""))
-        self.model = unfinished.model(about) if state else CrossModal.create(self.recipe, rows)
+        self.model = unfinished.model(about) if state else first_model(self.recipe, rows, out)
         self.model.to(self.machine.device)
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
+        self.routes = learned_routes(self.recipe)
         self._feed(rows, held_out)
         fingerprint = self.dataset.fingerprint()
         if about and about["fingerprint"] != fingerprint:
@@ -167,7 +178,8 @@ class Run:
             broken[every[row].key] = str(error)
 
         caches, targets = (
-            make_caches(self.model, every, self.machine, self.log, skip, targets=t) for t in (False, True)
+            make_caches(self.model, every, self.machine, self.log, skip, learned=len(rows), targets=t)
+            for t in (False, True)
         )
         if broken:
             shown = "; ".join(list(broken.values())[:3])
@@ -176,11 +188,21 @@ class Run:
         if not rows:
             raise DataError(f"{self.dataset.name}: no training row is left; all {len(broken)} cannot be read")
         self.caches = [*caches.values(), *targets.values()]
+        for objective in self.objectives.values():
+            if hasattr(objective, "fit"):
+                objective.fit(rows)
         self.source = Source(self.model, rows, caches, targets)
         self.held_out = Source(self.model, without_broken(held_out, broken), caches, targets)
         train = self.recipe.train
-        captions, pool = self.recipe.data.captions, 1 if learns_norms(self.model) else POOL
-        self.plan = Plan(self.source.lengths(), batch=train.batch, captions=captions, seed=train.seed, pool=pool)
+        data, pool = self.recipe.data, 1 if learns_norms(self.model) else POOL
+        self.plan = Plan(
+            self.source.lengths(),
+            batch=train.batch,
+            captions=data.captions,
+            seed=train.seed,
+            pool=pool,
+            views=1 + len(data.views),
+        )
 
     def _start(self) -> None:
         train = self.recipe.train
@@ -193,6 +215,7 @@ class Run:
         self._set_steps(steps, train.evaluations)
         self.best, self.best_step, self.since_best = math.nan, 0, 0
         self.figures: dict[str, float] = {}
+        self.best_weights, self.averaged = Best(self.out, train.average_best), train.average_best < 2
         self.took_s: list[float] = []
 
     def _set_steps(self, steps: int, evaluations: int) -> None:
@@ -235,7 +258,7 @@ class Run:
 
     def terms(self, batch: Batch) -> Terms:
         """One forward pass and what every objective makes of it."""
-        made = self.model(batch)
+        made = self.model(batch, self.routes)
         terms = Terms()
         for objective in self.objectives.values():
             terms = terms | objective(made, batch)
@@ -265,12 +288,29 @@ class Run:
                 self._keep()
             else:
                 self.since_best += 1
+            if not self.averaged:
+                self.best_weights.offer(score, self.step, moving(self.model))
         figures = {name: round(value, 5) for name, value in result.figures.items()}
         samples = result.rows[:_SAMPLES]
         took_s = round(time.monotonic() - began, 2)
         self.log("evaluation", step=self.step, figures=figures, best=better, samples=samples, took_s=took_s)
         for text in diagnose.warnings_of(result.figures, self.plan.batch):
             self.log("warning", step=self.step, text=text)
+
+    def average_best(self) -> None:
+        """Keeps the mean of the weights of the best evaluations in place of the best ones, if it judges better."""
+        steps = self.best_weights.steps
+        if len(steps) > 1:
+            with swapped(self.model, self.best_weights.mean()):
+                result = self._judge()
+                score = self._score(result.figures)
+                better = score > self.best
+                if better:
+                    self.best, self.figures = score, result.figures
+                    self._keep(averaged=steps)
+            figures = {name: round(value, 5) for name, value in result.figures.items()}
+            self.log("averaged", step=self.step, steps=steps, figures=figures, best=better)
+        self.averaged, self.saved = True, -1
 
     def _judge(self, rows: int = 0) -> Evaluation:
         rows = rows or self.recipe.train.evaluate_rows
@@ -292,13 +332,14 @@ class Run:
         if self.recipe.train.metric not in self._judge(64).figures:
             self._score(self._judge().figures)
 
-    def _keep(self) -> None:
+    def _keep(self, averaged: Sequence[int] = ()) -> None:
         text = card(
             self.model,
             dataset=self.dataset,
             figures=self.figures,
             step=self.step,
             steps=self.steps,
+            averaged=averaged,
             data=self.data_name,
         )
         directory.save(self.model, self.out, card=text, figures=self.figures)
@@ -363,8 +404,10 @@ class Run:
             "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned, "best": None if math.isnan(self.best) else self.best,
             "best_step": self.best_step, "since_best": self.since_best, "figures": self.figures,
             "spent_s": self.spent_s + time.monotonic() - self.began,
+            "averaged": self.averaged, "best_weights": self.best_weights.kept,
         }  # fmt: skip
         save_state(self.out, self.step, tensors, plain)
+        self.best_weights.saved()
         self.saved = self.step
         self.log("saved", keep=False, step=self.step)
 
@@ -381,9 +424,13 @@ class Run:
         self.best = math.nan if plain["best"] is None else plain["best"]
         self.best_step, self.since_best = plain["best_step"], plain["since_best"]
         self.figures, self.spent_s = plain["figures"], plain["spent_s"]
+        self.averaged = plain.get("averaged", self.averaged)
+        self.best_weights.restore(plain.get("best_weights", []))
 
     def finish(self) -> None:
         """Says what came out; the state of a finished run is kept, so that resuming it does nothing."""
+        if not self.averaged:
+            self.average_best()
         if self.saved != self.step:
             self.save()
         took_s = round(self.spent_s + time.monotonic() - self.began, 1)

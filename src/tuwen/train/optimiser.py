@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -83,18 +83,23 @@ class Average:
             decay = min(self.decay, (1 + step) / (10 + step))
             torch._foreach_lerp_(list(self.weights.values()), list(moving(model).values()), 1 - decay)
 
-    @contextlib.contextmanager
-    def applied(self, model: nn.Module) -> Iterator[None]:
+    def applied(self, model: nn.Module) -> contextlib.AbstractContextManager[None]:
         """The model with the averaged weights, for as long as the context lasts."""
-        own = moving(model) if self.decay else {}
-        kept = {name: tensor.data for name, tensor in own.items()}
+        return swapped(model, self.weights)
+
+
+@contextlib.contextmanager
+def swapped(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """The model with other weights (of those that `moving` names; others stay), for as long as the context lasts."""
+    own = {name: tensor for name, tensor in moving(model).items() if name in weights}
+    kept = {name: tensor.data for name, tensor in own.items()}
+    for name, tensor in own.items():
+        tensor.data = weights[name].to(tensor.device)
+    try:
+        yield
+    finally:
         for name, tensor in own.items():
-            tensor.data = self.weights[name]
-        try:
-            yield
-        finally:
-            for name, tensor in own.items():
-                tensor.data = kept[name]
+            tensor.data = kept[name]
 
 
 def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -26,6 +26,7 @@ class Plan:
         pool: batches' worth of rows that are sorted by length together; 1: none. A model with batch norms takes 1: rows of
             one length look alike (short captions, few things to see), and what sets them apart from the others vanishes
             in a norm over them alone, in training but not in use.
+        views: views of each picture, of which a step sees one.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class Plan:
         captions: Literal["one", "all", "detailed"],
         seed: int,
         pool: int = POOL,
+        views: int = 1,
     ):
-        self.lengths, self.captions, self.seed, self.pool = lengths, captions, seed, pool
+        self.lengths, self.captions, self.seed, self.pool, self.num_views = lengths, captions, seed, pool, views
         self.batch = min(batch, len(lengths))
         self.steps_per_epoch = len(lengths) // self.batch if lengths else 0
         self._first = np.random.default_rng([seed, 0]).integers(0, 1 << 30, len(lengths))
@@ -50,6 +52,12 @@ class Plan:
         if epoch != self._epoch:
             self._epoch, self._batches = epoch, self._of_epoch(epoch)
         return self._batches[place]
+
+    def views(self, step: int) -> list[int]:
+        """For each row of a step the view of its pictures that it sees, counted from 0: the picture itself."""
+        rng = np.random.default_rng([self.seed, 2, step])
+        views: list[int] = rng.integers(0, self.num_views, self.batch).tolist()
+        return views
 
     def _of_epoch(self, epoch: int) -> list[list[Item]]:
         rng = np.random.default_rng([self.seed, 1, epoch])

@@ -26,7 +26,7 @@ from tuwen.recipe import Recipe
 from tuwen.train.cache import Cached
 from tuwen.train.log import Log, peak_memory_mb
 from tuwen.train.precision import autocast, choose_device, choose_precision
-from tuwen.types import Sample
+from tuwen.types import Route, Sample
 
 _AT_ONCE = 16
 """Pictures that one core encodes at once."""
@@ -86,6 +86,14 @@ def usable(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
     return [sample for sample in samples if learns(sample)]
 
 
+def learned_routes(recipe: Recipe) -> dict[str, Route]:
+    """The routes that a training step runs: those of the recipe, and those that its objectives add."""
+    routes = dict(recipe.routes)
+    for config in recipe.objective.values():
+        routes |= config.routes(recipe.routes) if hasattr(config, "routes") else {}
+    return routes
+
+
 def check_fields(recipe: Recipe, dataset: Dataset) -> None:
     """Refuses data that lacks a field of the recipe altogether.
 
@@ -107,11 +115,13 @@ def make_caches(
     log: Log,
     broken: Callable[[int, DataError], None],
     *,
+    learned: int = 0,
     targets: bool = False,
 ) -> dict[str, Cached]:
     """Caches of every picture field: features where the encoder is frozen, decoded pixels otherwise.
 
     Args:
+        learned: how many of the samples, the first, are learned from: their pictures are also made in `data.views`.
         targets: the pixels that decoders are to make, instead of what encoders read.
     """
     caches: dict[str, Cached] = {}
@@ -136,7 +146,7 @@ def make_caches(
             rate = done / max(1e-9, time.perf_counter() - start)
             log("cache", keep=done == of, field=field, done=done, of=of, rows_per_s=round(rate, 1))
 
-        cached.build(samples, run, skip=broken, progress=progress)
+        cached.build(samples, run, skip=broken, progress=progress, learned=learned)
         caches[field] = cached
     pool.shutdown()
     return caches
@@ -191,7 +201,7 @@ def estimate(
     weights = sum(p.numel() for p in model.parameters())
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
     cache_mb = sum(c.estimate_bytes(num_rows) for c in caches) / 1e6
-    disk_mb = (weights * 4 + moving * 4 * 4 * 2) / 1e6
+    disk_mb = (weights * 4 + moving * 4 * 4 * 2 + moving * 4 * model.recipe.train.average_best) / 1e6
     free_mb = shutil.disk_usage(out).free / 1e6
     if disk_mb > free_mb:
         raise ConfigError(

@@ -1,0 +1,170 @@
+"""Several models that write captions together: each token by the mean of their log-probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tuwen.data._collate import collate
+from tuwen.decode._text import TextDecoder
+from tuwen.directory import load
+from tuwen.errors import CannotError, ConfigError
+from tuwen.model import CrossModal
+from tuwen.task.caption import route_of
+from tuwen.types import Batch, Decoded, Feed, Latent, Sample
+
+
+class Ensemble(CrossModal):
+    """Models as one model that captions. Each encodes the pictures in its own way; their vocabularies are the same.
+
+    Args:
+        models: two or more, on one device.
+        names: what they are called in messages.
+    Raises:
+        ConfigError: two of them have different vocabularies.
+        CannotError: one of them does not caption, or not from a picture alone.
+    """
+
+    def __init__(self, models: Sequence[CrossModal], names: Sequence[str] = ()):
+        nn.Module.__init__(self)
+        names = list(names) or [f"model {i}" for i in range(1, len(models) + 1)]
+        _check(models, names)
+        first, route = models[0], route_of(models[0])
+        route_name = next(name for name, one in first.recipe.routes.items() if one is route)
+        self.recipe = replace(first.recipe, routes={route_name: first.recipe.routes[route_name]})
+        self.confidence = None
+        self.models = nn.ModuleList(models)
+        self.encoders = nn.ModuleDict({"image": first.encoders["image"]})
+        self.spaces, self.fusions = nn.ModuleDict(), nn.ModuleDict()
+        self.decoders = nn.ModuleDict({"text": _Decoder([model.decoders["text"] for model in models])})
+
+    @classmethod
+    def load(cls, paths: Sequence[str | Path], device: str | torch.device = "cpu") -> Ensemble:
+        """The models of several directories, in eval mode; raises as `tuwen.load` does."""
+        return cls([load(path, device) for path in paths], [str(path) for path in paths]).eval()
+
+    def batch(self, samples: Sequence[Sample], *, targets: bool = False) -> Batch:
+        """As of one model, with what each model reads of the pictures."""
+        first = super().batch(samples, targets=targets)
+        if "image" not in first.inputs:
+            return first
+        models: list[Any] = list(self.models)
+        others = [
+            collate(samples, {"image": model.encoders["image"]}, {}, options=self.recipe.data).inputs["image"]
+            for model in models[1:]
+        ]
+        feed = _Feeds(**_values(first.inputs["image"]), others=tuple(one.to(self.device) for one in others))
+        return replace(first, inputs={**first.inputs, "image": feed})
+
+    def encode(self, values: Any, *, field: str = "", batch: int = 64) -> Tensor:
+        """Vectors of all models side by side, of length 1; as of one model."""
+        models: list[Any] = list(self.models)
+        vectors = [model.encode(values, field=field, batch=batch) for model in models]
+        return torch.cat(vectors, 1) / len(models) ** 0.5
+
+    def latent(self, field: str, feed: Feed) -> Latent:
+        """The latents of all models, beside that of the first."""
+        assert isinstance(feed, _Feeds), "made by `batch`"
+        models: list[Any] = list(self.models)
+        found = [model.latent(field, one) for model, one in zip(models, (feed, *feed.others), strict=True)]
+        return _Latents(**_values(found[0]), others=tuple(found[1:]))
+
+
+def _check(models: Sequence[CrossModal], names: Sequence[str]) -> None:
+    for model, name in zip(models, names, strict=True):
+        model.require("caption")
+        route = route_of(model)
+        if route is None or route.fuse:
+            raise CannotError(
+                f"{name} captions by {route}; models that write together do it from a picture alone. Ask it by itself."
+            )
+    decoders: list[Any] = [model.decoders["text"] for model in models]
+    tokenizers = [decoder.tokenizer for decoder in decoders]
+    for tokenizer, name in zip(tokenizers, names, strict=True):
+        if tokenizer.to_json() != tokenizers[0].to_json():
+            raise ConfigError(
+                f"{names[0]} and {name} have different vocabularies ({tokenizers[0].size} and {tokenizer.size} tokens), "
+                "so that they cannot write together. Train both on the same captions with the same decode.text.tokenizer "
+                f"and vocabulary, or the second with --start-from {names[0]}."
+            )
+
+
+def _values(one: Any) -> dict[str, Any]:
+    return {f.name: getattr(one, f.name) for f in fields(one)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Feeds(Feed):
+    """What the first model reads of a field, and what the others read."""
+
+    others: tuple[Feed, ...] = ()
+
+    def to(self, device: torch.device | str) -> _Feeds:
+        moved = Feed(**{name: value for name, value in _values(self).items() if name != "others"}).to(device)
+        return _Feeds(**_values(moved), others=tuple(one.to(device) for one in self.others))
+
+
+@dataclass(frozen=True, slots=True)
+class _Latents(Latent):
+    """The latent of the first model, and those of the others, with the same rows."""
+
+    others: tuple[Latent, ...] = ()
+
+    def rows(self, index: Tensor) -> _Latents:
+        picked = Latent.rows(self, index)
+        return replace(picked, others=tuple(one.rows(index) for one in self.others))  # type: ignore[call-arg, return-value]
+
+    @property
+    def each(self) -> tuple[Latent, ...]:
+        return (self, *self.others)
+
+
+class _Decoder(TextDecoder):
+    """Decoders of one vocabulary as one. What it gives as logits are means of log-probabilities.
+
+    The distribution is that of the geometric mean, made whole again: a token that one of them excludes is excluded.
+    """
+
+    def __init__(self, decoders: Sequence[Any]):
+        tokenizer, shortest = decoders[0].tokenizer, min(one.max_tokens for one in decoders)
+        super().__init__(tokenizer=tokenizer.kind, vocabulary=tokenizer.size, max_tokens=shortest)
+        self.tokenizer = tokenizer
+        self.decoders = nn.ModuleList(decoders)
+
+    def forward(self, latent: Latent, target: Feed) -> Decoded:
+        made: list[Decoded] = [one(own, target) for one, own in self._pairs(latent)]
+        return replace(made[0], prediction=_mean([one.prediction for one in made]), attention=None)
+
+    def start(self, latent: Latent, beams: int = 1) -> list[Any]:
+        return [one.start(own, beams) for one, own in self._pairs(latent)]
+
+    def step(self, state: list[Any], token_N: Tensor) -> Tensor:
+        return _mean([one.step(own, token_N) for one, own in self._beside(state)])
+
+    def top(self, state: list[Any]) -> Tensor:
+        return torch.cat([one.top(own) for one, own in self._beside(state)], 1)
+
+    def reorder(self, state: list[Any], index_N: Tensor) -> None:
+        for one, own in self._beside(state):
+            one.reorder(own, index_N)
+
+    def drop(self, state: list[Any], keep_B: Tensor) -> None:
+        for one, own in self._beside(state):
+            one.drop(own, keep_B)
+
+    def _pairs(self, latent: Latent) -> list[tuple[Any, Latent]]:
+        assert isinstance(latent, _Latents), "made by the ensemble"
+        return self._beside(latent.each)
+
+    def _beside(self, things: Sequence[Any]) -> list[tuple[Any, Any]]:
+        return list(zip(self.decoders, things, strict=True))
+
+
+def _mean(logits: Sequence[Tensor]) -> Tensor:
+    """(N, V) mean of the log-probabilities of several (N, V) logits."""
+    return torch.stack([one.float().log_softmax(-1) for one in logits]).mean(0)

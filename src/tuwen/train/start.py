@@ -1,0 +1,69 @@
+"""A run that begins with what an earlier model learned: its recipe, its vocabularies and its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tuwen.directory import stored
+from tuwen.errors import ConfigError
+from tuwen.model import CrossModal
+from tuwen.recipe import Recipe, name_of
+from tuwen.types import Sample
+
+_PLACES = {"encode": "encoders", "space": "spaces", "fuse": "fusions", "decode": "decoders"}
+"""Section of a recipe -> what a model calls it."""
+_SETTING = "train.start_from="
+
+
+def recipe_to_start_with(settings: Sequence[str]) -> Recipe | None:
+    """The recipe of the directory that the settings name, without its steps and time limit; None where they name none."""
+    named = [setting.removeprefix(_SETTING) for setting in settings if setting.startswith(_SETTING)]
+    if not named or not named[-1]:
+        return None
+    recipe, _, _ = stored(named[-1])
+    return replace(recipe, train=replace(recipe.train, steps=0, time_limit_s=0.0))
+
+
+def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossModal:
+    """A model that has learned nothing yet, or what `train.start_from` has learned.
+
+    Parts at the same place and of the same kind are taken over, with their vocabularies; the others begin anew.
+
+    Raises:
+        ConfigError: the two have no part in common, or the weights of one do not fit; or it is the directory of the run.
+        CheckpointError: there is no such model directory.
+    """
+    source = recipe.train.start_from
+    if not source:
+        return CrossModal.create(recipe, samples)
+    if Path(source).resolve() == out.resolve():
+        raise ConfigError(f"train.start_from is {source}, which the run writes; name another directory with -o.")
+    before, learned, tensors = stored(source)
+    taken = [place for place in _places(recipe) if _places(before).get(place) == _places(recipe)[place]]
+    if not taken:
+        raise ConfigError(
+            f"{source} (recipe {before.name!r}) has no part in common with recipe {recipe.name!r}; leave -r out to take "
+            "its recipe."
+        )
+    model = CrossModal.create(recipe, samples, learned={place: learned[place] for place in taken if place in learned})
+    prefixes = tuple(f"{_PLACES[section]}.{name}." for section, _, name in (place.partition(".") for place in taken))
+    wanted = {name: tensor for name, tensor in tensors.items() if name.startswith(prefixes)}
+    own = model.state_dict()
+    for name, tensor in wanted.items():
+        if name not in own or own[name].shape != tensor.shape:
+            here = tuple(own[name].shape) if name in own else "missing"
+            raise ConfigError(
+                f"{source} does not fit the recipe: {name} is {tuple(tensor.shape)} there and {here} here. Leave -r and "
+                "settings of sizes out, to take its own."
+            )
+    model.load_state_dict(wanted, strict=False)
+    return model
+
+
+def _places(recipe: Recipe) -> dict[str, tuple[str, str]]:
+    """Place of each part (`decode.text`) -> which part it is."""
+    return {
+        f"{section}.{name}": name_of(config) for section in _PLACES for name, config in getattr(recipe, section).items()
+    }

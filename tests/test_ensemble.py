@@ -1,0 +1,144 @@
+"""Several models as one: their mean decides; the same model twice is itself; what cannot write together says so."""
+
+import functools
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from tests import eight
+
+from tuwen import cli
+from tuwen.directory import save
+from tuwen.encode import image_cnn
+from tuwen.ensemble import Ensemble, _mean
+from tuwen.errors import CannotError, ConfigError
+from tuwen.evaluation import evaluate
+from tuwen.generate import beam, contrastive, greedy, sampling
+from tuwen.model import CrossModal
+from tuwen.task.caption import latent_of
+from tuwen.types import Sample
+
+
+@functools.cache
+def other(steps=25):
+    """Another model of the same pictures and words: it reads them at another size, and has learned less."""
+    recipe = eight.recipe(match=False)
+    encode = {"image": replace(image_cnn.Config.tiny(), size=32)}
+    recipe = replace(recipe, encode=encode, train=replace(recipe.train, seed=8))
+    return eight.learn(CrossModal.create(recipe, eight.samples()), steps)
+
+
+def first():
+    return eight.model(match=False)
+
+
+@functools.cache
+def both():
+    return Ensemble([first(), other()]).eval()
+
+
+def images():
+    return [row.fields["image"] for row in eight.samples()]
+
+
+def test_the_mean_by_hand():
+    """Of (1/2, 1/2) and (1/8, 7/8): the roots of 1/16 and 7/16, that is 1 to the root of 7."""
+    found = _mean([torch.tensor([[0.5, 0.5]]).log() + 3, torch.tensor([[0.125, 0.875]]).log()]).softmax(-1)
+    share = 1 / (1 + 7**0.5)
+    assert found.tolist()[0] == pytest.approx([share, 1 - share])
+
+
+def test_the_same_model_twice_is_itself():
+    alone, twice = first(), Ensemble([first(), first()])
+    for options in ({}, {"beam": 1}, {"method": "contrastive"}, {"method": "sampling", "best": 3, "seed": 4}):
+        one, two = (model.caption(images(), **options) for model in (alone, twice))
+        assert [r.caption for r in one] == [r.caption for r in two]
+        assert [r.logprob for r in one] == pytest.approx([r.logprob for r in two], abs=1e-3)
+
+
+@pytest.mark.parametrize("method", [greedy, beam, contrastive, sampling], ids=lambda module: module.__name__[15:])
+def test_what_it_writes_is_as_probable_as_the_mean_says(method):
+    """Each text is judged again by both models, each from its own pictures, with teacher forcing."""
+    model = both()
+    latent = latent_of(model, model.batch([Sample(str(i), {"image": one}) for i, one in enumerate(images())]))
+    with torch.no_grad():
+        written = [texts[0] for texts in method.Config().build()(model.decoders["text"], latent)]
+        for row, one in enumerate(written):
+            rows = [Sample("x", {"image": images()[row], "text": model.decoders["text"].texts([one.tokens])})]
+            singles = [single(single.batch(rows, targets=True)).routes["caption"] for single in (first(), other())]
+            assert singles[0].target.tolist() == [*one.tokens, model.decoders["text"].eos]
+            mean = _mean([single.prediction for single in singles]).log_softmax(-1)
+            again = mean.gather(1, singles[0].target[:, None]).sum().item()
+            assert one.logprob == pytest.approx(again, abs=1e-3)
+
+
+def test_both_are_heard():
+    """Its likelihood of the references lies between those of the two, and is neither's."""
+    figures = [
+        evaluate(model, [model.batch(eight.samples(), targets=True)], method=beam.Config(beams=2)).figures
+        for model in (first(), other(), both())
+    ]
+    nats = [one["nats_per_token"] for one in figures]
+    assert min(nats[:2]) + 0.01 < nats[2] < max(nats[:2]) - 0.01
+    assert figures[2]["shuffled_gap"] > 0.1  # the pictures of all models are exchanged
+    assert figures[2]["cider"] > 0
+
+
+def test_rows_that_are_picked_are_those_of_all_models():
+    batch = both().batch(eight.samples())
+    with torch.no_grad():
+        latent = both().latent("image", batch.inputs["image"])
+        alone = other().latent("image", other().batch(eight.samples()).inputs["image"])
+    picked = latent.rows(torch.tensor([5, 2]))
+    assert torch.equal(picked.pooled, latent.pooled[[5, 2]])
+    torch.testing.assert_close(picked.others[0].pooled, alone.pooled[[5, 2]])
+
+
+def test_pictures_that_are_done_leave_and_nobody_sees_the_others():
+    together = both().caption(images())
+    alone = [both().caption(image) for image in images()]
+    assert [r.caption for r in together] == [r.caption for r in alone]
+
+
+def test_vectors_stand_side_by_side():
+    vectors = both().encode(images())
+    widths = [model.encode(images()).shape[1] for model in (first(), other())]
+    assert vectors.shape == (8, sum(widths))
+    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(8))
+    torch.testing.assert_close(vectors[:, : widths[0]], first().encode(images()) / 2**0.5)
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    for name, model in (("a", first()), ("b", other())):
+        save(model, tmp_path / name)
+    data = tmp_path / "photos"
+    eight.write_pictures(data)
+    pair = f"{tmp_path / 'a'},{tmp_path / 'b'}"
+    assert cli.main(["caption", pair, str(data / "red.png"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    expected = both().caption(data / "red.png")
+    assert (said["caption"], said["logprob"]) == (expected.caption, expected.logprob)
+    page = tmp_path / "page.html"
+    asked = ["evaluate", pair, str(data), "--set", "data.val=0", "--set", "data.test=0", "--split", "train"]
+    assert cli.main([*asked, "--json", "--html", str(page)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["figures"]["num_captions"] == 8 and page.stat().st_size > 1000
+    assert cli.main(["match", pair, str(data / "red.png"), "--text", "a"]) == 2
+    assert "this model was not trained to match; it can: caption." in capsys.readouterr().err
+    assert cli.main(["caption", f"{tmp_path / 'a'},{tmp_path / 'c'}", str(data / "red.png")]) == 2
+    assert f"there is no model directory {tmp_path / 'c'}" in capsys.readouterr().err
+
+
+def test_what_cannot_write_together_is_said():
+    texts = [replace(row, fields={**row.fields, "text": [f"one {row.key} thing"]}) for row in eight.samples()]
+    stranger = CrossModal.create(eight.recipe(match=False), texts)
+    sizes = [model.decoders["text"].tokenizer.size for model in (first(), stranger)]
+    with pytest.raises(
+        ConfigError, match=f"a and b have different vocabularies .{sizes[0]} and {sizes[1]} tokens., so"
+    ):
+        Ensemble([first(), stranger], ["a", "b"])
+    with pytest.raises(CannotError, match="this model was not trained to caption; it can: .*match"):
+        Ensemble([first(), eight.model(captions=False)])
+    with pytest.raises(CannotError, match="was not trained to rerank captions; it can: caption"):
+        both().caption(images()[0], rerank=True)
