@@ -173,10 +173,10 @@ def test_json_is_one_object_a_line(capsys, model, pictures):
     _, out, _ = run(capsys, "caption", model, pictures, "--json", "--beam", "1")
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["image"] for row in rows] == sorted(str(path) for path in pictures.iterdir())
-    assert all(row.keys() == {"image", "caption", "logprob"} for row in rows)
+    assert all(row.keys() == {"image", "caption", "logprob", "confidence"} for row in rows)
     _, out, _ = run(capsys, "caption", model, pictures / "red.png", "--json", "--best", "2", "--rerank")
     row = json.loads(out)
-    assert row.keys() == {"image", "caption", "logprob", "match", "alternatives"}
+    assert row.keys() == {"image", "caption", "logprob", "confidence", "match", "alternatives"}
     assert row["alternatives"][0].keys() == {"caption", "logprob", "match"}
 
 
@@ -201,7 +201,7 @@ def test_table(capsys, model, pictures, tmp_path):
     assert (status, out) == (0, "") and "8 written, 0 were there already, 0 failed" in err
     with (tmp_path / "captions.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert rows[0].keys() == {"image", "caption", "logprob"} and len(rows) == 8
+    assert rows[0].keys() == {"image", "caption", "logprob", "confidence"} and len(rows) == 8
     assert all(
         colour in row["caption"] for row in rows for colour in eight.COLOURS if row["image"].endswith(f"/{colour}.png")
     )

@@ -62,7 +62,11 @@ def test_drift_is_found(generate, tmp_path):
 def test_a_page_has_what_help_has(generate):
     page = generate.pages()["train.md"]
     assert "| `--out -o STR` | Model directory to write; needed. |  |" in page
-    assert "| `--recipe -r STR` | What to build; `tuwen list recipe` shows all. | `coca` |" in page
+    assert (
+        "| `--recipe -r STR` | What to build; `tuwen list recipe` shows all; empty: coca, or as in --start-from. |  |"
+        in page
+    )
+    assert "| `--beam INT` | Sentences that are followed at once; 1: greedy. | `5` |" in generate.pages()["evaluate.md"]
     assert "| `[DATA]` |" in page and "| `best_step` | Step that the model is of. |" in page
     assert "| `--on-error stop \\| skip` |" in generate.pages()["caption.md"]
 

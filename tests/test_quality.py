@@ -72,7 +72,7 @@ def test_commands_can_be_typed(quality):
             values = parse(verb, module, [*parameters(module.Request), *parameters(cli.Common)], words)
             assert values is not None
             if verb == "train":
-                registry.get_recipe(values["recipe"])
+                registry.get_recipe(values["recipe"] or "coca")
 
 
 def test_stored_intervals_are_of_checks_that_exist(quality):

@@ -70,7 +70,7 @@ def test_commands_can_be_typed(document: str, line: str) -> None:
         return
     values = understood(line)
     assert values or "--help" in line
-    recipe = registry.get_recipe(str(values.get("recipe", "coca")))(FACTS)
+    recipe = registry.get_recipe(str(values.get("recipe") or "coca"))(FACTS)
     for setting in values.get("set") or ():  # type: ignore[attr-defined]
         recipe = recipe.with_setting(setting)
 

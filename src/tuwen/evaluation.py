@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,10 @@ class Evaluation:
     """What lies between figures and rows, by name: figures of each class, which class is taken for which."""
     num_rows: int = 0
     """Rows that were looked at."""
+    rates: list[Any] = field(default_factory=list)
+    """What the figures come from, for comparisons on the same rows."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of the figures has to know: rows that count otherwise than usual, metrics that failed."""
 
 
 def evaluate(
@@ -41,6 +45,9 @@ def evaluate(
     weight: Mapping[str, float] | None = None,
     shuffled: bool = True,
     bootstrap: bool = False,
+    known: Sequence[str] = (),
+    gallery: int = 0,
+    unsure: bool = False,
 ) -> Evaluation:
     """Runs the model once over the batches and computes what it can; each field is encoded once.
 
@@ -51,6 +58,9 @@ def evaluate(
         weight: term -> its weight in the loss; the recipe's if None.
         shuffled: also judges what the model makes and how surely when it is shown the picture of another row.
         bootstrap: also gives 95 % intervals, and looks at all rows where a look takes long.
+        known: captions of the training part, for the share of captions that are copies of them.
+        gallery: pictures that are looked through at once in retrieval; 0: all.
+        unsure: rows also say what a confidence is fitted on (`tuwen.judge._sure.calibrate`).
     Returns:
         figures: loss, each objective's terms and what it reports (means over the rows, teacher-forced), and those of
         every judge that is able to judge the model; the files of `judge/` say which.
@@ -61,7 +71,9 @@ def evaluate(
         from tuwen.generate.beam import Config as Beam
 
         method = Beam()
-    asked = Asked(method=method.build(), shuffled=shuffled, quick=not bootstrap)
+    asked = Asked(
+        method=method.build(), shuffled=shuffled, quick=not bootstrap, known=known, gallery=gallery, unsure=unsure
+    )
     judges = [module.Judge(model, asked) for module in _judges() if module.able(model)]
     terms, reports, num_rows = Means(), Means(), 0
     with asking(model):
@@ -100,6 +112,7 @@ def _merged(judges: Iterable[Any], figures: dict[str, float], num_rows: int, boo
     rows: dict[str, dict[str, Any]] = {}
     for judge in judges:
         for rates, chance in judge.rates():
+            found.rates.append(rates)
             found.figures.update(rates.figures)
             found.chance.update({name: value for name, value in chance.items() if name in found.figures})
             found.intervals.update(rates.intervals() if bootstrap else {})

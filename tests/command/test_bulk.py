@@ -110,3 +110,8 @@ def model_run(model, requests):
     from tuwen.task.caption import run
 
     return run(model, requests)
+
+
+def test_answers_that_were_held_back_are_counted():
+    text = str(_bulk.Summary(written=4, abstained=2))
+    assert text.startswith("4 written (2 of them without an answer: too unsure), 0 were there already, 0 failed")

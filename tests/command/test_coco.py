@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tuwen.command._coco import join, read_references, read_results
+from tuwen.command._coco import find_pictures, join, notes_of, read_references, read_results
 from tuwen.errors import DataError
 
 RESULTS = [{"image_id": 42, "caption": "a dog"}, {"image_id": 7, "caption": "a cat"}]
@@ -50,6 +50,11 @@ def test_all_layouts_and_both_types_of_ids(tmp_path, references):
         ([], COCO, "holds no captions; it has to be "),
         (RESULTS, {"images": 3}, "holds no references; it has to be "),
         ("{", COCO, "is no JSON: .*It has to be "),
+        (RESULTS, {}, "refs.json holds no references; it has to be "),
+        (RESULTS, {"42": ["x"], "7": []}, "1 of 2 captions have no references in .*refs.json, such as 7"),
+        (RESULTS, {"42": ["x"], "7": [" ", ""]}, "refs.json: all references of image_id '7' are empty; give one that says"),
+        (RESULTS, {"42": ["x"], "7": [3]}, "refs.json: a reference of image_id '7' is int, not text."),
+        (RESULTS, [{"image_id": 42, "caption": None}], "refs.json: a reference of image_id 42 is NoneType, not text."),
     ],
 )  # fmt: skip
 def test_what_does_not_fit(tmp_path, results, references, message):
@@ -60,3 +65,33 @@ def test_what_does_not_fit(tmp_path, results, references, message):
 def test_no_file(tmp_path):
     with pytest.raises(DataError, match="nowhere.json cannot be read: No such file or directory. Name a JSON file."):
         read_results(str(tmp_path / "nowhere.json"))
+
+
+def test_what_counts_otherwise_than_one_may_think_is_noted():
+    told = {"42": ["the dog", ""], "7": ["the cat"]}
+    assert notes_of({42: "a dog", 7: " "}, told, "r.json", "refs.json") == [
+        "1 captions in r.json are empty and score 0, such as 7",
+        "1 pictures in refs.json have an empty reference among others, such as 42; it counts as a reference without words",
+        'ids are numbers in r.json and texts in refs.json; they are compared as texts: 42 and "42" are one picture',
+    ]
+    assert notes_of({42: "a dog"}, {42: ["the dog"]}, "r.json", "refs.json") == []
+
+
+def test_pictures_by_their_name_in_the_json_or_by_their_id(tmp_path):
+    folder = tmp_path / "pictures" / "deep"
+    folder.mkdir(parents=True)
+    for name in ("one.jpg", "COCO_val2014_000000000007.jpg", "x9.png", "notes.txt"):
+        (folder / name).touch()
+    refs = write(tmp_path / "refs.json", {**COCO, "images": [{"id": 42, "file_name": "val2014/one.jpg"}]})
+    found = find_pictures(str(tmp_path / "pictures"), refs, ["42", "7", "x9"])
+    assert {key: path.name for key, path in found.items()} == {
+        "42": "one.jpg", "7": "COCO_val2014_000000000007.jpg", "x9": "x9.png",
+    }  # fmt: skip
+    with pytest.raises(
+        DataError, match="1 of 2 ids have no picture in .*pictures, such as 8; a picture is named after"
+    ):
+        find_pictures(str(tmp_path / "pictures"), refs, ["7", "8"])
+    with pytest.raises(
+        DataError, match="there is no folder '/no/such'; name the folder of the pictures with --pictures."
+    ):
+        find_pictures("/no/such", refs, ["7"])

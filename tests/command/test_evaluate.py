@@ -8,6 +8,7 @@ from tests import eight
 from tuwen import cli
 from tuwen.command import _ask
 from tuwen.command.evaluate import Request, run, show
+from tuwen.directory import save
 from tuwen.errors import ConfigError, DataError
 
 
@@ -86,6 +87,21 @@ def test_captions_of_any_system(tmp_path, capsys):
         ({"model": "m"}, "evaluate takes MODEL and DATA"),
         ({"captions": "a.json"}, "--captions and --references go together"),
         ({"model": "m", "data": "x", "beam": 0}, "beam is 0"),
+        ({"model": "m", "data": "x", "best": 6}, "best is 6 and beam is 5; best is at most beam"),
+        (
+            {"model": "m", "data": "x", "calibrate": True},
+            "--calibrate would fit on the rows of the part 'test', which figur",
+        ),
+        (
+            {"model": "m", "data": "x", "calibrate": True, "split": "train"},
+            "'train', which the model has learned; take the",
+        ),
+        (
+            {"captions": "a", "references": "b", "calibrate": True},
+            "--calibrate fits the confidence of a model: tuwen evalu",
+        ),
+        ({"model": "m", "data": "x", "metrics": "recall"}, "--metrics recall scores no captions"),
+        ({"model": "m", "data": "x", "clip": "c"}, "--clip c has no effect without a metric that looks at pictures"),
         ({"out": "a.html"}, "-o a.html would be JSON; a page is written with --html a.html"),
     ],
 )
@@ -97,3 +113,99 @@ def test_mistakes(arguments, message):
 def test_an_empty_part(data):
     with pytest.raises(DataError, match="has no rows in its part 'test'; it has train, val. Name one with --split."):
         next(run(Request(model="m", data=data, split="test", set=("data.test=0",))))
+
+
+def files(tmp_path, captions, references):
+    """Options that name two files with these."""
+    (tmp_path / "r.json").write_text(json.dumps([{"image_id": i, "caption": one} for i, one in captions.items()]))
+    (tmp_path / "refs.json").write_text(json.dumps(references))
+    return {"captions": str(tmp_path / "r.json"), "references": str(tmp_path / "refs.json")}
+
+
+def test_what_is_odd_in_files_is_said(tmp_path, capsys):
+    """An empty caption, and ids of two types: both count, and both are said, on the page and in JSON too."""
+    given = files(tmp_path, {1: "a dog runs", 2: ""}, {"1": ["a dog runs fast"], "2": ["a cat sits"]})
+    out, html = tmp_path / "out.json", tmp_path / "out.html"
+    [response] = run(Request(**given, out=str(out), html=str(html)))
+    assert response.num == 2 and len(response.notes) == 2 and response.figures["rouge_l"] < 0.5
+    assert (
+        "1 captions in" in response.notes[0]
+        and "such as 2" in response.notes[0]
+        and "ids are numbers" in response.notes[1]
+    )
+    assert [line for line in show(response).splitlines() if line.startswith("note: ")] == [
+        f"note: {n}" for n in response.notes
+    ]
+    assert json.loads(out.read_text("utf-8"))["notes"] == list(response.notes)
+    assert "are empty and score 0" in html.read_text("utf-8")
+
+
+def test_a_metric_that_cannot_run_ends_it_before_it_begins(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    given = files(tmp_path, {1: "a dog"}, {"1": ["a dog"]})
+    arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
+    assert cli.main(["evaluate", *arguments, "--metrics", "meteor"]) == 2
+    said = capsys.readouterr()
+    assert "metric.meteor needs" in said.err and said.out == "" and len(said.err.splitlines()) == 1
+
+
+def test_pictures_for_a_metric_that_looks(tmp_path):
+    eight.write_pictures(tmp_path / "photos", captions=False)
+    told = {colour: eight.texts(colour) for colour in eight.COLOURS}
+    given = files(tmp_path, {colour: eight.texts(colour)[0] for colour in told}, told)
+    asked = {**given, "metrics": "clipscore", "clip": str(eight.directory())}
+    with pytest.raises(
+        ConfigError, match="--metrics clipscore looks at the pictures; name their folder: --pictures FOL"
+    ):
+        next(run(Request(**asked)))
+    [response] = run(Request(**asked, pictures=str(tmp_path / "photos")))
+    assert response.figures["clipscore"] > response.chance["clipscore"] + 0.5 and "ref_clipscore" in response.intervals
+
+
+def test_more_captions_copies_and_galleries(data):
+    [response] = run(Request(model="m", data=data, split="val", set=("data.val=0.5",), best=3, gallery=2))
+    assert 0 < response.figures["mbleu_1"] <= 1 and response.figures["num_galleries"] == 2
+    assert response.chance["t2i_r1"] == 0.5 and "i2t_map" in response.intervals and response.figures["commonest"] >= 1
+    assert response.figures["copied"] == 0, "no colour stands on both sides"
+    [train] = run(Request(model="m", data=data, split="train", beam=1))
+    assert "copied" not in train.figures, "of its own rows every model says what it learned"
+
+
+def test_beside_a_report_and_beside_a_model(data, tmp_path, monkeypatch):
+    asked = {"model": "m", "data": data, "split": "train", "rows": 4}
+    out = tmp_path / "report.json"
+    [first] = run(Request(**asked, beam=1, out=str(out)))
+    monkeypatch.setattr(
+        _ask, "open_model", lambda path, device: eight.model(steps=3) if "other" in path else eight.model()
+    )
+    [same] = run(Request(**asked, beam=1, against=str(out)))
+    assert same.beside.differences["cider"] == 0 and same.beside.figures["cider"] == pytest.approx(
+        first.figures["cider"]
+    )
+    (tmp_path / "other").mkdir()
+    [response] = run(Request(**asked, beam=1, against=str(tmp_path / "other"), html=str(tmp_path / "page.html")))
+    assert response.beside.differences["rouge_l"] > 0.3 and response.beside.intervals["rouge_l"][0] > 0
+    assert {"i2t_r1", "t2i_mean_rank", "nats_per_token"} <= response.beside.differences.keys()
+    table = show(response)
+    assert f"less {tmp_path / 'other'}" in table and any(line.endswith("sure") for line in table.splitlines())
+    assert f"Beside {tmp_path / 'other'}" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_calibrating(data, tmp_path, monkeypatch):
+    from tuwen import confidence
+    from tuwen.directory import load
+
+    monkeypatch.setattr(confidence, "LEAST", 1)
+    save(eight.model(), tmp_path / "model")
+    for colour in list(eight.COLOURS)[::2]:  # what the model says of every second picture is wrong now
+        (tmp_path / "photos" / f"{colour}.txt").write_text("nothing of that kind\n")
+    monkeypatch.setattr(_ask, "open_model", lambda path, device: load(path))
+    asked = {"model": str(tmp_path / "model"), "data": data, "split": "val", "set": ("data.test=0", "data.val=0.99")}
+    [response] = run(Request(**asked, calibrate=True, out=str(tmp_path / "r.json")))
+    assert response.calibration == str(tmp_path / "model" / "calibration.json") and "calibration.json" in show(response)
+    assert response.figures["confidence_ece"] <= 1 and "fitted on the other half of these rows" in response.notes[0]
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert len(report["tables"]["reliability"]) and 0 <= report["rows"][0]["confidence"] <= 1
+    [again] = run(Request(**asked))
+    assert "confidence_ece" in again.figures and load(tmp_path / "model").confidence.num == response.num

@@ -29,18 +29,19 @@ def test_options_reach_the_loop(asked, tmp_path):
     out = str(tmp_path / "m")
     arguments = [
         "train", "photos", "-o", out, "-r", "cnn-gru", "--set", "train.lr=1e-3", "--set", "data.val=0.2", "--time-limit",
-        "20m", "--steps", "9", "--seed", "3", "--device", "cpu", "--metric", "cider",
+        "20m", "--start-from", "old", "--steps", "9", "--seed", "3", "--device", "cpu", "--metric", "cider",
     ]  # fmt: skip
     assert cli.main(arguments) == 0
     assert asked == [{
         "data": "photos", "out": out, "recipe": "cnn-gru", "time_limit_s": 1200.0, "steps": 9, "seed": 3, "resume": False,
+        "start_from": "old",
         "settings": ("train.lr=1e-3", "data.val=0.2", "train.device=cpu", "train.metric=cider"),
     }]  # fmt: skip
 
 
 def test_defaults(asked, tmp_path):
     list(run(Request(data="photos", out=str(tmp_path / "m"))))
-    assert (asked[0]["recipe"], asked[0]["settings"], asked[0]["seed"], asked[0]["steps"]) == ("coca", (), None, 0)
+    assert (asked[0]["recipe"], asked[0]["settings"], asked[0]["seed"], asked[0]["steps"]) == ("", (), None, 0)
 
 
 def test_what_is_said(asked, tmp_path, capsys):

@@ -61,10 +61,10 @@ def test_rows_are_json_and_have_their_key(module):
 
 def test_tables_are_json(module):
     judge = judged(module, able(module), eight.samples())
-    if not hasattr(judge, "tables"):
-        pytest.skip("gives none")
-    tables = judge.tables(bootstrap=True)
-    assert tables and all(isinstance(name, str) and isinstance(rows, list) for name, rows in tables.items())
+    tables = judge.tables(bootstrap=True) if hasattr(judge, "tables") else {}
+    if not tables:
+        pytest.skip("gives none of this model")
+    assert all(isinstance(name, str) and rows and isinstance(rows, list) for name, rows in tables.items())
     json.dumps(tables)
 
 

@@ -35,5 +35,5 @@ def test_recall_by_hand():
 
 def test_recall_leaves_out_texts_without_a_picture():
     rates, _ = recall_rates(torch.eye(2), torch.eye(2), torch.tensor([0, 1]), torch.tensor([1, 3]))
-    assert rates.figures["t2i_r1"] == 0 and len(rates.rows_NM) == 1
+    assert rates.figures["t2i_r1"] == 0 and rates.num_rows == 1
     assert recall_rates(torch.eye(2), torch.eye(2), torch.tensor([0, 1]), torch.tensor([2, 3])) is None

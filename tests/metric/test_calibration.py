@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tuwen.errors import ConfigError, DataError, ShapeError
-from tuwen.metric.calibration import Config
+from tuwen.metric.calibration import Config, curve, equal_mass, error
 
 
 def judged(probability, right, **fields):
@@ -62,3 +62,26 @@ def test_mistakes_are_named():
         Config(bins=0).build()
     with pytest.raises(DataError, match=r"no probabilities to judge; call update\(probabilities, right\)"):
         Config().build().result()
+
+
+def test_equal_mass_by_hand():
+    """Sorted 0.1, 0.3, 0.5, 0.9 and right 0, 0, 1, 1: bins (0.2 sure, 0 right) and (0.7 sure, 1 right): 0.25."""
+    sure, right = np.array([0.9, 0.1, 0.5, 0.3]), np.array([1, 0, 1, 0])
+    sums = equal_mass(sure, right, np.ones(4), 2)
+    assert error(sums) == pytest.approx((0.2 + 0.3) / 2)
+    assert curve(sums) == [
+        {"num": 2.0, "probability": pytest.approx(0.2), "right": 0.0},
+        {"num": 2.0, "probability": pytest.approx(0.7), "right": 1.0},
+    ]
+
+
+def test_a_case_on_the_edge_counts_in_both_bins():
+    """Three cases in two bins: 1.5 each."""
+    assert equal_mass(np.array([0.0, 0.5, 1.0]), np.array([0, 0, 1]), np.ones(3), 2)[0].tolist() == [1.5, 1.5]
+
+
+def test_weights_are_copies():
+    draw = np.random.default_rng(0)
+    sure, right, times = draw.random(40), draw.random(40) < 0.5, draw.integers(0, 4, 40)
+    copies = equal_mass(np.repeat(sure, times), np.repeat(right, times), np.ones(times.sum()), 5)
+    assert equal_mass(sure, right, times, 5) == pytest.approx(copies)

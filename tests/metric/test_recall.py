@@ -122,3 +122,24 @@ def test_other_mistakes_are_named():
         ShapeError, match=r"pictures have shape \(2, 3\) and texts \(2, 4\); give \(N, D\) and \(M, D\)"
     ):
         recall.Config().build().update_vectors(np.zeros((2, 3)), np.zeros((2, 4)), np.arange(2))
+
+
+def test_folds_are_galleries_of_their_own():
+    """Five pictures in galleries of two: the first four are asked, each among two; the fifth fills none."""
+    draw = np.random.default_rng(4)
+    similarity, owner = draw.normal(size=(5, 10)), draw.permutation(np.repeat(np.arange(5), 2))
+    folds = recall.Config(gallery=2, ks=(1,)).build()
+    folds.update(similarity, owner)
+    by_hand = recall.Config(ks=(1,)).build()
+    for first in (0, 2):
+        text = np.flatnonzero((owner >= first) & (owner < first + 2))
+        by_hand.update(similarity[first : first + 2][:, text], owner[text] - first)
+    assert folds.result() == by_hand.result() and folds.num_galleries == by_hand.num_galleries == 2
+    assert folds.result()["chance_t2i_r1"] == 0.5 and len(folds.per_item()["i2t_r1"]) == 4
+
+
+def test_a_gallery_that_cannot_be_filled_is_named():
+    with pytest.raises(DataError, match="3 pictures fill no gallery of 1000; give a smaller one, or gallery=0"):
+        recall.Config(gallery=1000).build().update(np.eye(3), np.arange(3))
+    with pytest.raises(ConfigError, match="gallery is -1; give a number of pictures, as in gallery=1000, or 0 for all"):
+        recall.Config(gallery=-1).build()

@@ -27,7 +27,7 @@ _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 @dataclass(frozen=True, kw_only=True)
 class _Model:
     model: str
-    """Model directory, as `tuwen train` writes it."""
+    """Model directory, as `tuwen train` writes it; for captions several, with commas between, that write together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +50,13 @@ def task_parameters(task: ModuleType) -> list[inspect.Parameter]:
 
 
 def open_model(path: str, device: str) -> Any:
-    """The model of a directory, on the device called cpu, cuda, mps or auto."""
+    """The model of a directory, or of several with commas between, on the device called cpu, cuda, mps or auto."""
     from tuwen.directory import load
+    from tuwen.ensemble import Ensemble
     from tuwen.train.precision import choose_device
 
-    return load(path, device=choose_device(device))
+    several = [] if Path(path).exists() else [one.strip() for one in path.split(",")]
+    return Ensemble.load(several, choose_device(device)) if len(several) > 1 else load(path, choose_device(device))
 
 
 def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
@@ -195,6 +197,7 @@ class _Job:
             for name, answer in batch:
                 self._print(name, answer, alone)
         self.summary.written += len(good)
+        self.summary.abstained += sum(bool(getattr(answer, "abstained", "")) for _, answer in good)
 
     def _print(self, name: str, answer: Any, alone: bool) -> None:
         failed = isinstance(answer, DataError)

@@ -38,12 +38,15 @@ class Summary:
     """Pictures that were answered."""
     skipped: int = 0
     """Pictures that had an answer from an earlier run."""
+    abstained: int = 0
+    """Of the answers that were written, those that say why there is none."""
     failed: dict[str, str] = field(default_factory=dict)
     """Picture -> why it cannot be read."""
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        text = f"{self.written} written, {self.skipped} were there already, {len(self.failed)} failed"
+        silent = f" ({self.abstained} of them without an answer: too unsure)" if self.abstained else ""
+        text = f"{self.written} written{silent}, {self.skipped} were there already, {len(self.failed)} failed"
         text += f", {self.seconds:.1f} s"
         shown = list(self.failed)[:10]
         more = f" and {len(self.failed) - 10} more" if len(self.failed) > 10 else ""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tuwen.data._files import is_picture, walk
 from tuwen.errors import DataError
 
 _RESULTS = '[{"image_id": 42, "caption": "a dog runs"}, ...]'
@@ -51,9 +52,9 @@ def read_references(path: str) -> dict[Any, list[str]]:
     if isinstance(rows, list) and all(isinstance(row, dict) and {"image_id", "caption"} <= row.keys() for row in rows):
         for row in rows:
             found.setdefault(row["image_id"], []).append(row["caption"])
-        return found
+        return _checked(path, found)
     if isinstance(raw, dict) and all(isinstance(group, str | list) for group in raw.values()):
-        return {key: [group] if isinstance(group, str) else group for key, group in raw.items()}
+        return _checked(path, {key: [group] if isinstance(group, str) else group for key, group in raw.items()})
     raise DataError(f"{path} holds no references; it has to be {_REFERENCES}")
 
 
@@ -87,6 +88,72 @@ def join(
             "caption them too, or leave their references out: figures of a part do not compare with those of the whole."
         )
     return [(key, text, told[key]) for key, text in said.items()]
+
+
+def _checked(path: str, references: dict[Any, list[Any]]) -> dict[Any, list[str]]:
+    """The same; raises DataError for what is no text, and for a picture all of whose references are empty."""
+    if not references:
+        raise DataError(f"{path} holds no references; it has to be {_REFERENCES}")
+    for key, group in references.items():
+        if wrong := [text for text in group if not isinstance(text, str)]:
+            raise DataError(f"{path}: a reference of image_id {key!r} is {type(wrong[0]).__name__}, not text.")
+        if group and not any(text.strip() for text in group):
+            raise DataError(
+                f"{path}: all references of image_id {key!r} are empty; give one that says something, or leave the picture "
+                "out of both files."
+            )
+    return references
+
+
+def notes_of(
+    results: Mapping[Any, str], references: Mapping[Any, Sequence[str]], captions_file: str, references_file: str
+) -> list[str]:
+    """What counts otherwise than one may think: empty captions and references, ids that are numbers here and texts there."""
+    notes = []
+    if empty := [str(key) for key, text in results.items() if not text.strip()]:
+        notes.append(f"{len(empty)} captions in {captions_file} are empty and score 0, such as {_shown(empty)}")
+    if blank := [str(key) for key, group in references.items() if any(not text.strip() for text in group)]:
+        notes.append(
+            f"{len(blank)} pictures in {references_file} have an empty reference among others, such as {_shown(blank)}; "
+            "it counts as a reference without words"
+        )
+    if (here := _kind(results)) != (there := _kind(references)):
+        notes.append(
+            f"ids are {here} in {captions_file} and {there} in {references_file}; they are compared as texts: 42 and "
+            '"42" are one picture'
+        )
+    return notes
+
+
+def find_pictures(folder: str, references_file: str, keys: Sequence[str]) -> dict[str, Path]:
+    """Key -> its picture below a folder: by the file_name that the references' JSON gives it, else by a stem that is the
+    key or ends in it (COCO_val2014_000000000042.jpg).
+
+    Raises:
+        DataError: there is no such folder, or a key has no picture.
+    """
+    if not Path(folder).is_dir():
+        raise DataError(f"there is no folder {folder!r}; name the folder of the pictures with --pictures.")
+    files = [file for file in walk(Path(folder)) if is_picture(file.name)]
+    by_name = {file.name: file for file in files}
+    by_stem = {_number(file.stem): file for file in files} | {file.stem: file for file in files}
+    raw = _load(references_file)
+    images = raw.get("images") if isinstance(raw, dict) else None
+    rows = [row for row in images or () if isinstance(row, dict) and {"id", "file_name"} <= row.keys()]
+    named = {str(row["id"]): by_name.get(Path(row["file_name"]).name) for row in rows}
+    found = {key: named.get(key) or by_stem.get(key) for key in keys}
+    if lacking := [key for key, file in found.items() if file is None]:
+        raise DataError(
+            f"{len(lacking)} of {len(found)} ids have no picture in {folder}, such as {_shown(lacking)}; a picture is named "
+            "after its id, or by `images` in the references' JSON."
+        )
+    return {key: file for key, file in found.items() if file is not None}
+
+
+def _number(stem: str) -> str:
+    """The digits at the end of a name, without the zeros before them; the name itself if it has none."""
+    digits = stem[len(stem.rstrip("0123456789")) :]
+    return str(int(digits)) if digits else stem
 
 
 def _kind(ids: Mapping[Any, Any]) -> str:

@@ -130,6 +130,12 @@ def _evaluation(event: Event) -> str:
     return "\n".join(lines)
 
 
+def _averaged(event: Event) -> str:
+    steps = ", ".join(map(str, event["steps"]))
+    kept = "better than the best of them, and kept" if event["best"] else "not better, and left"
+    return f"the mean of the weights of steps {steps}: {headlines(event['figures'])} ({kept})"
+
+
 def _said(key: str, said: str, right: str) -> str:
     return f"    {key}: {said}" + (f"  [{right}]" if right else "")
 
@@ -165,6 +171,7 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "cache": _cache,
     "estimate": _estimate,
     "evaluation": _evaluation,
+    "averaged": _averaged,
     "warning": lambda event: f"warning: {event['text']}",
 }
 

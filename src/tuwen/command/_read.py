@@ -25,6 +25,11 @@ def read_rows(verb: str, recipe: Recipe, data: str, *, split: str, settings: Seq
         ConfigError: a setting of something else.
         DataError: the data cannot be read, or the part is empty.
     """
+    return part_of(read_all(verb, recipe, data, settings=settings), data, split=split, rows=rows)
+
+
+def read_all(verb: str, recipe: Recipe, data: str, *, settings: Sequence[str]) -> Dataset:
+    """All rows of a data set. Arguments and errors: as `read_rows`."""
     from tuwen.data._dataset import open_data
 
     for setting in settings:
@@ -33,7 +38,11 @@ def read_rows(verb: str, recipe: Recipe, data: str, *, split: str, settings: Seq
                 f"--set {setting} has no effect here; {verb} takes settings of the data, as in data.text_column=title"
             )
         recipe = recipe.with_setting(setting)
-    whole = open_data(data, recipe.data)
+    return open_data(data, recipe.data)
+
+
+def part_of(whole: Dataset, data: str, *, split: str, rows: int) -> Dataset:
+    """One part of a data set that was read. Arguments and errors: as `read_rows`."""
     part = whole.split(split) if split else whole
     part = part[:rows] if rows else part
     if not len(part):

@@ -2,27 +2,29 @@
 
 Example:
     tuwen evaluate model photos/ -o report.json --html report.html
-    tuwen evaluate --captions results.json --references refs.json
+    tuwen evaluate model photos/ --split val --calibrate
+    tuwen evaluate model photos/ --against other-model
+    tuwen evaluate --captions results.json --references refs.json --metrics meteor
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuwen.command._beside import Beside
 from tuwen.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tuwen.evaluation import Evaluation
-    from tuwen.report._look import Look
+    from tuwen.command._measure import Measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     model: str = field(default="", metadata={"positional": True})
-    """Model directory; left out with --captions."""
+    """Model directory, or several of captions with commas between; left out with --captions."""
     data: str = field(default="", metadata={"positional": True})
     """A folder, a table, a JSON of splits, or `scenes`; left out with --captions."""
     split: str = "test"
@@ -35,6 +37,23 @@ class Request:
     """Sentences that are followed at once; 1: greedy."""
     max_tokens: int = 128
     """Most tokens of a caption."""
+    best: int = 1
+    """Captions written of each picture, 1 to beam; from 2 on it is also said how alike they are (mbleu). The first
+    counts."""
+    gallery: int = 0
+    """Pictures that are looked through at once in retrieval; 0: all. 1000: the 1K protocol, over all whole folds."""
+    metrics: str = ""
+    """More metrics of captions, with commas between: meteor and spice (they need Java and the extra captions-java),
+    clipscore (needs --clip)."""
+    clip: str = ""
+    """Model that clipscore asks how well captions fit: a model directory that matches, or a CLIP of transformers (a
+    folder, or a name of the hub)."""
+    calibrate: bool = False
+    """Fits how sure captions may be taken to be on these rows, and keeps it in the model directory, for
+    `tuwen caption --min-confidence`. Takes --split val."""
+    against: str = ""
+    """Another system on the same rows: a model directory, a report of -o, or results as with --captions. Gives the
+    differences with 95 % intervals, by paired bootstrap."""
     rows: int = 0
     """The first rows only; 0: all."""
     set: tuple[str, ...] = ()
@@ -45,6 +64,8 @@ class Request:
     """Results of any system to score instead: [{"image_id": ..., "caption": ...}, ...]."""
     references: str = ""
     """Their references: the JSON of COCO, or {"id": ["...", "..."], ...}."""
+    pictures: str = ""
+    """Folder of their pictures, for clipscore."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +82,12 @@ class Response:
     """File that the report was written to."""
     html: str = ""
     """File that the page was written to."""
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures has to know: rows that count otherwise than usual, metrics that failed."""
+    beside: Beside | None = None
+    """Name, figures, differences and their intervals of the other system, with --against."""
+    calibration: str = ""
+    """File that the confidence was written to, with --calibrate."""
 
 
 def run(request: Request) -> Iterator[Response]:
@@ -71,18 +98,20 @@ def run(request: Request) -> Iterator[Response]:
     """
     if request.out.lower().endswith((".html", ".htm")):
         raise ConfigError(f"-o {request.out} would be JSON; a page is written with --html {request.out}")
-    from_files = bool(request.captions or request.references)
-    look = (_of_files if from_files else _of_model)(request)
-    found = look.found
+    from tuwen.command._measure import measure_files, measure_model
+
+    measured = (measure_files if request.captions or request.references else measure_model)(request)
+    found = measured.look.found
     if request.out:
-        _write(request.out, _as_json(request, found))
+        _write(request.out, _as_json(request, measured))
     if request.html:
         from tuwen.report.evaluation import evaluation_page
 
-        _write(request.html, evaluation_page(look, title=f"Evaluation of {request.model or request.captions}"))
+        title = f"Evaluation of {request.model or request.captions}"
+        _write(request.html, evaluation_page(measured.look, title=title, beside=measured.beside))
     yield Response(
         figures=found.figures, intervals=found.intervals, chance=found.chance, num=found.num_rows, out=request.out,
-        html=request.html,
+        html=request.html, notes=tuple(found.notes), beside=measured.beside, calibration=measured.calibration,
     )  # fmt: skip
 
 
@@ -93,67 +122,34 @@ def _write(path: str, text: str) -> None:
     write_atomic(path, text)
 
 
-def _as_json(request: Request, found: Evaluation) -> str:
+def _as_json(request: Request, measured: Measured) -> str:
     from tuwen.command._rows import to_json
 
+    found = measured.look.found
     what = {"model": request.model, "data": request.data, "split": request.split, "beam": request.beam}
     about = {"figures": found.figures, "intervals": found.intervals, "chance": found.chance}
-    tables = {"tables": found.tables} if found.tables else {}
-    return to_json({**what, **about, **tables, "rows": found.rows}) + "\n"
-
-
-def _of_model(request: Request) -> Look:
-    if not request.model or not request.data:
-        raise ConfigError(
-            "evaluate takes MODEL and DATA, or --captions FILE --references FILE: tuwen evaluate model photos/"
-        )
-    from tuwen.command._ask import open_model
-    from tuwen.command._read import read_rows
-    from tuwen.evaluation import evaluate
-    from tuwen.report._look import Look
-    from tuwen.task.caption import Request as Caption
-    from tuwen.task.caption import method_of
-
-    method = method_of(Caption(image=None, beam=request.beam, max_tokens=request.max_tokens))
-    model = open_model(request.model, request.device)
-    rows = read_rows(
-        "evaluate", model.recipe, request.data, split=request.split, settings=request.set, rows=request.rows
-    )
-    batches = (model.batch(list(rows[start : start + 64]), targets=True) for start in range(0, len(rows), 64))
-    found = evaluate(model, batches, method=method, bootstrap=True)
-    about = {"model": request.model, "recipe": model.recipe.name, "data": request.data, "part": request.split}
-    return Look(found=found, samples=rows, model=model, about=about, log=Path(request.model) / "log.jsonl")
-
-
-def _of_files(request: Request) -> Look:
-    if not request.captions or not request.references:
-        raise ConfigError(
-            "--captions and --references go together: tuwen evaluate --captions results.json --references refs.json"
-        )
-    from tuwen.command._coco import join, read_references, read_results
-    from tuwen.evaluation import Evaluation
-    from tuwen.judge.captions import caption_rates
-    from tuwen.report._look import Look
-
-    pairs = join(
-        read_results(request.captions), read_references(request.references), request.captions, request.references
-    )
-    rates = caption_rates([text for _, text, _ in pairs], [group for _, _, group in pairs])
-    rows = [{"key": key, "caption": text, "references": group} for key, text, group in pairs]
-    other = [text for _, text, _ in pairs[1:] + pairs[:1]]
-    chance = caption_rates(other, [group for _, _, group in pairs]).figures if len(pairs) > 1 else {}
-    found = Evaluation(figures=rates.figures, intervals=rates.intervals(), chance=chance, rows=rows, num_rows=len(rows))
-    return Look(found=found, about={"captions": request.captions, "references": request.references})
+    there = {"tables": found.tables, "notes": found.notes, "beside": measured.beside and asdict(measured.beside)}
+    more = {name: value for name, value in there.items() if value}
+    return to_json({**what, **about, **more, "rows": found.rows}) + "\n"
 
 
 def show(response: Response) -> str:
-    """A table: figure, value, interval, chance."""
+    """A table: figure, value, interval, chance; below it the other system, and what has to be known."""
     lines = [f"{'figure':<26}{'value':>10}  {'95 % interval':<20}{'chance':>10}"]
     for name, value in response.figures.items():
-        low_high = response.intervals.get(name)
-        interval = f"{low_high[0]:.4g} to {low_high[1]:.4g}" if low_high else ""
         chance = f"{response.chance[name]:.4g}" if name in response.chance else ""
-        lines.append(f"{name:<26}{value:>10.4g}  {interval:<20}{chance:>10}".rstrip())
-    written = " and ".join(filter(None, (response.out, response.html)))
+        lines.append(f"{name:<26}{value:>10.4g}  {_between(response.intervals.get(name)):<20}{chance:>10}".rstrip())
+    if (other := response.beside) is not None:
+        lines += ["", f"{'less ' + other.name:<26}{'difference':>10}  {'95 % interval':<20}"]
+        for name, value in other.differences.items():
+            low, high = other.intervals[name]
+            sure = "" if low <= 0 <= high else "sure"
+            lines.append(f"{name:<26}{value:>+10.4g}  {_between((low, high)):<20}{sure:>10}".rstrip())
+    lines += [f"note: {note}" for note in response.notes]
+    written = " and ".join(filter(None, (response.out, response.html, response.calibration)))
     lines.append(f"{response.num} rows" + (f"; written to {written}" if written else ""))
     return "\n".join(lines)
+
+
+def _between(low_high: tuple[float, float] | None) -> str:
+    return f"{low_high[0]:.4g} to {low_high[1]:.4g}" if low_high else ""

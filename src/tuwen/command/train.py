@@ -3,6 +3,7 @@
 Example:
     tuwen train photos/ -o model --time-limit 20m
     tuwen train scenes -o model -r cnn-transformer --set train.lr=5e-4
+    tuwen train photos/ -o tuned --start-from model --set objective.caption=self_critical --set train.lr=5e-5
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ class Request:
     """A folder, a table, a JSON of splits, or `scenes` (the drawn world); may be left out with --resume."""
     out: str = ""
     """Model directory to write; needed."""
-    recipe: str = "coca"
-    """What to build; `tuwen list recipe` shows all."""
+    recipe: str = ""
+    """What to build; `tuwen list recipe` shows all; empty: coca, or as in --start-from."""
     set: tuple[str, ...] = ()
     """A setting PATH=VALUE of the recipe, as in train.lr=1e-3; give several."""
     time_limit: str = ""
@@ -32,6 +33,8 @@ class Request:
     """Optimiser steps; 0: as many as the recipe says."""
     seed: int | None = None
     """Seed of weights, order and dropout; 0 if left out."""
+    start_from: str = ""
+    """Model directory that the run begins with: its recipe where none is given, its vocabularies and weights."""
     resume: bool = False
     """Go on with the run that was interrupted in the directory."""
     device: str = ""
@@ -80,7 +83,8 @@ def run(request: Request, *, report: Callable[[dict[str, Any]], None] | None = N
 
     path = train(
         request.data, out=request.out, recipe=request.recipe, settings=_settings(request), steps=request.steps,
-        time_limit_s=seconds_of(request.time_limit), seed=request.seed, resume=request.resume, report=pass_on,
+        time_limit_s=seconds_of(request.time_limit), seed=request.seed, start_from=request.start_from,
+        resume=request.resume, report=pass_on,
     )  # fmt: skip
     figures: Mapping[str, float] = last.get("figures", {})
     yield Response(

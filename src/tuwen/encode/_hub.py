@@ -53,6 +53,34 @@ def load_vision(source: str) -> tuple[nn.Module, dict[str, Any]]:
     return model, preprocessing(raw, config)
 
 
+def load_pair(source: str, where: str) -> tuple[Any, Any, dict[str, Any]]:
+    """A model of pictures and texts in one space (CLIP, SigLIP, ...), its tokenizer and its preprocessing.
+
+    Args:
+        source: a folder made by `save_pretrained`, or a name of the Hugging Face hub.
+        where: who asks, for messages.
+    Raises:
+        ConfigError: there is no such model, or it does not compare pictures with texts.
+        MissingExtraError: transformers is not installed.
+    """
+    check_source(source, where)
+    with _said_clearly(source, where):
+        auto = _transformers(where)
+        with _without_bars(auto):
+            model = auto.AutoModel.from_pretrained(source, dtype=torch.float32)
+        if not hasattr(model, "get_image_features") or not hasattr(model, "get_text_features"):
+            raise ConfigError(
+                f"{where}: {source!r} is a {model.config.model_type} model, which does not compare pictures with texts; "
+                "take one that does, such as openai/clip-vit-base-patch32."
+            )
+        vision = getattr(model.config, "vision_config", model.config)
+        return (
+            model.eval(),
+            auto.AutoTokenizer.from_pretrained(source),
+            preprocessing(_preprocessor(auto, source), vision),
+        )
+
+
 def rebuild(config: dict[str, Any]) -> nn.Module:
     """The model of a stored `model.config.to_dict()`, with random weights; reads nothing outside."""
     config = dict(config)
@@ -95,8 +123,12 @@ def _pixels(size: Any) -> int:
     return int(size[0] if isinstance(size, list | tuple) else size)
 
 
-def check_source(source: str) -> None:
-    """Raises ConfigError where the source is empty, or looks like a folder and is none that holds a model."""
+def check_source(source: str, where: str = "encode.image") -> None:
+    """Raises ConfigError where the source is empty, or looks like a folder and is none that holds a model.
+
+    Args:
+        where: who asks, for messages.
+    """
     if not source:
         raise ConfigError(
             "encode.image_pretrained does not say which model; give a folder or a name of the Hugging Face hub, "
@@ -105,18 +137,16 @@ def check_source(source: str) -> None:
     folder = Path(source)
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise ConfigError(
-            f"encode.image: {source!r} is a folder without config.json; `model.save_pretrained(folder)` of transformers writes one."
+            f"{where}: {source!r} is a folder without config.json; `model.save_pretrained(folder)` of transformers writes one."
         )
     looks_like_a_path = source.startswith(("/", ".", "~")) or "\\" in source or source.count("/") > 1
     if looks_like_a_path and not folder.exists():
-        raise ConfigError(
-            f"encode.image: there is no folder {source!r}; give a folder with config.json and the weights."
-        )
+        raise ConfigError(f"{where}: there is no folder {source!r}; give a folder with config.json and the weights.")
 
 
-def _transformers() -> Any:
+def _transformers(where: str = "encode.image_pretrained") -> Any:
     if importlib.util.find_spec("transformers") is None:
-        raise MissingExtraError("encode.image_pretrained", "pretrained")
+        raise MissingExtraError(where, "pretrained")
     with _said_clearly("transformers"):
         return importlib.import_module("transformers")
 
@@ -134,7 +164,7 @@ def _preprocessor(auto: Any, source: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _said_clearly(source: str) -> Iterator[None]:
+def _said_clearly(source: str, where: str = "encode.image") -> Iterator[None]:
     """What goes wrong becomes one line with a remedy."""
     try:
         yield
@@ -149,7 +179,7 @@ def _said_clearly(source: str) -> Iterator[None]:
             ) from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(
-            f"encode.image: {source!r} cannot be loaded from here or from the Hugging Face hub: {reason} "
+            f"{where}: {source!r} cannot be loaded from here or from the Hugging Face hub: {reason} "
             "Give a folder with config.json and the weights, or a name of the hub while you are online."
         ) from error
 

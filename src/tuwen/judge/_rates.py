@@ -29,9 +29,17 @@ class Rates:
         """Name -> value over all rows."""
         return {**self.of(self.rows_NM.sum(0)), **self.more}
 
+    @property
+    def num_rows(self) -> int:
+        return len(self.rows_NM)
+
+    def drawn(self, times_N: np.ndarray) -> dict[str, float]:
+        """Figures of a sample of the rows, given as (N,) how often each is in it."""
+        return self.of(times_N @ self.rows_NM)
+
     def intervals(self, seed: int = 0) -> dict[str, tuple[float, float]]:
         """Name -> 2.5 % and 97.5 % points over `DRAWS` samples of the rows, with replacement."""
-        return _bounds(self.of(times_N @ self.rows_NM) for times_N in samples(len(self.rows_NM), seed))
+        return _bounds(self.drawn(times_N) for times_N in samples(self.num_rows, seed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +57,48 @@ class Weighted:
         """Name -> value over all rows."""
         return {**(self.of(np.ones(self.num_rows)) if self.num_rows else {}), **self.more}
 
+    def drawn(self, times_N: np.ndarray) -> dict[str, float]:
+        """As `Rates.drawn`."""
+        return self.of(times_N)
+
     def intervals(self, seed: int = 0) -> dict[str, tuple[float, float]]:
         """As `Rates.intervals`."""
-        return _bounds(self.of(times_N) for times_N in samples(self.num_rows, seed))
+        return _bounds(self.drawn(times_N) for times_N in samples(self.num_rows, seed))
+
+
+def joined(parts: Iterable[tuple[np.ndarray, Callable[[np.ndarray], dict[str, float]]]]) -> Rates:
+    """Several (rows_NM, of) of the same rows as one."""
+    parts = list(parts)
+    ends = np.cumsum([rows_NM.shape[1] for rows_NM, _ in parts]).tolist()
+    starts = [0, *ends[:-1]]
+
+    def of(sums_M: np.ndarray) -> dict[str, float]:
+        cut = zip(parts, starts, ends, strict=True)
+        return {name: value for (_, of), start, end in cut for name, value in of(sums_M[start:end]).items()}
+
+    return Rates(rows_NM=np.column_stack([rows_NM for rows_NM, _ in parts]), of=of)
+
+
+def paired(first: Rates | Weighted, second: Rates | Weighted) -> Weighted | None:
+    """Differences first - second of the figures that both have, of two systems on the same rows.
+
+    Each sample of the bootstrap takes the same rows of both; an interval without 0 is a difference that these rows are
+    enough to show.
+
+    Returns:
+        None where they have no figure in common, or not as many rows.
+    Source:
+        Koehn 2004, "Statistical Significance Tests for Machine Translation Evaluation", EMNLP, section 4.
+    """
+    names = [name for name in first.figures if name in second.figures and not name.startswith("num_")]
+    if not names or first.num_rows != second.num_rows or not first.num_rows:
+        return None
+
+    def of(times_N: np.ndarray) -> dict[str, float]:
+        ours, theirs = first.drawn(times_N), second.drawn(times_N)
+        return {name: ours[name] - theirs[name] for name in names if name in ours and name in theirs}
+
+    return Weighted(num_rows=first.num_rows, of=of)
 
 
 def samples(num_rows: int, seed: int = 0) -> Iterator[np.ndarray]:

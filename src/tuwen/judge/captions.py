@@ -1,9 +1,11 @@
 """Captions: their likelihood, what is written against the references, and whether the pictures are looked at.
 
 Figures:
-    nats_per_token: likelihood of the references, without smoothing;
+    nats_per_token, perplexity: likelihood of the references, without smoothing;
     shuffled_gap: nats per token that the picture of another row costs; 0 for a model that looks at no picture;
-    bleu_1 .. bleu_4, rouge_l, cider; distinct_captions, commonest_share, num_captions;
+    bleu_1 .. bleu_4, rouge_l, cider; num_captions; what `metric.diversity` counts: distinct_captions, commonest, copied
+    (where training captions are known), ...; mbleu_1 .. mbleu_4 where several captions a picture are written;
+    confidence_ece and what else `judge._sure` says of a calibrated model;
     statement_truth and what else `metric.statement_truth` counts, of the drawn world.
 """
 
@@ -19,9 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tuwen.judge._rates import Means, Rates
+from tuwen.judge._rates import Rates, Weighted, joined
+from tuwen.judge._sure import reliability, sure_rates
 from tuwen.model import CrossModal, align
 from tuwen.task import caption as captioning
+from tuwen.task._confidence import calibrated, known_of
 from tuwen.types import Batch, Decoded, Feed, Latent, Made
 
 if TYPE_CHECKING:
@@ -36,16 +40,18 @@ def able(model: CrossModal) -> bool:
 class Judge:
     """Collects what the model writes of each picture."""
 
-    less = ("nats_per_token", "commonest_share")
+    less = ("nats_per_token", "perplexity", "commonest", "commonest_share")
     """Figures of which the smallest is the best."""
 
     def __init__(self, model: CrossModal, asked: Asked):
-        self.model, self.asked, self.means = model, asked, Means()
+        self.model, self.asked = model, asked
+        self.likelihoods: list[np.ndarray] = []
         self.route = captioning.route_of(model)
         self.route_name = next(name for name, route in model.recipe.routes.items() if route is self.route)
         self.captions: list[dict[str, Any]] = []
         self.scenes: list[Any] = []
         self.vocabulary = 0
+        self.sure = calibrated(model, asked.method.config)
 
     def add(self, made: Made, batch: Batch) -> None:
         """Takes a batch that has run through the model."""
@@ -57,41 +63,67 @@ class Judge:
         self._add_captions(latent, batch)
 
     def _add_likelihood(self, latent: Latent, decoded: Decoded, batch: Batch) -> None:
-        nats_N = _nats(decoded)
-        self.vocabulary = decoded.prediction.shape[-1]
-        self.means.add("nats_per_token", float(nats_N.mean()), len(nats_N))
-        if not self.asked.shuffled or len(latent) < 2 or decoded.mask is None:
+        """For each picture sums over tokens: nats, tokens; nats with another picture, with the own one, tokens of these."""
+        if decoded.mask is None or decoded.texts is not None:  # not the references, but what the model wrote itself
             return
         _, target = align(latent, batch.targets["text"], len(batch))
-        first_P = torch.ones(len(target), dtype=torch.bool, device=target.owner_P.device)
-        first_P[1:] = target.owner_P[1:] != target.owner_P[:-1]  # one caption a picture is enough to tell
-        mask = None if target.mask is None else target.mask[first_P]
-        wrong = self.model.decoders["text"](_rolled(latent), Feed(target.data[first_P], target.owner_P[first_P], mask))
-        right_N = nats_N[first_P[decoded.mask.nonzero()[:, 0]]]
-        self.means.add("shuffled_gap", float(_nats(wrong).mean() - right_N.mean()), len(right_N))
+        nats_N = _nats(decoded)
+        self.vocabulary = decoded.prediction.shape[-1]
+        caption_N = decoded.mask.nonzero()[:, 0]
+        columns = [_by_picture(nats_N, target.owner_P[caption_N], len(latent))]
+        if self.asked.shuffled and len(latent) > 1:
+            first_P = torch.ones(len(target), dtype=torch.bool, device=target.owner_P.device)
+            first_P[1:] = target.owner_P[1:] != target.owner_P[:-1]  # one caption a picture is enough to tell
+            mask = None if target.mask is None else target.mask[first_P]
+            told = Feed(target.data[first_P], target.owner_P[first_P], mask)
+            wrong_N = _nats(self.model.decoders["text"](_rolled(latent), told))
+            own_N = first_P[caption_N]
+            owner_N = target.owner_P[caption_N[own_N]]
+            columns.append(_by_picture(wrong_N, owner_N, len(latent))[:, :1])
+            columns.append(_by_picture(nats_N[own_N], owner_N, len(latent)))
+        sums_B5 = torch.cat([*columns, latent.pooled.new_zeros(len(latent), 3)], 1)[:, :5]
+        self.likelihoods.append(sums_B5.double().cpu().numpy())
 
     def _add_captions(self, latent: Latent, batch: Batch) -> None:
         decoder: Any = self.model.decoders["text"]
-        written = [texts[0] for texts in self.asked.method(decoder, latent)]
+        written = self.asked.method(decoder, latent)
         owners = range(len(written)) if latent.owner_P is None else latent.owner_P.tolist()
-        said = decoder.texts([one.tokens for one in written])
-        for owner, text, one in zip(owners, said, written, strict=True):
+        for owner, texts in zip(owners, written, strict=True):
+            said = decoder.texts([one.tokens for one in texts])
             fields = batch.raw[owner].fields if batch.raw else {}
             references = fields.get("text") or []
             references = [references] if isinstance(references, str) else list(references)
-            logprob = round(captioning.mean_logprob(one), 4)
-            self.captions.append(
-                {"key": batch.keys[owner], "caption": text, "references": references, "logprob": logprob}
-            )
+            logprob = round(captioning.mean_logprob(texts[0]), 4)
+            row = {"key": batch.keys[owner], "caption": said[0], "references": references, "logprob": logprob}
+            self.captions.append({**row, **({"alternatives": said[1:]} if len(said) > 1 else {})})
             self.scenes.append(fields.get("scene"))
+        if self.sure or self.asked.unsure:
+            self._add_confidence(latent, [texts[0] for texts in written])
 
-    def rates(self) -> Iterable[tuple[Rates, dict[str, float]]]:
+    def _add_confidence(self, latent: Latent, written: list[Any]) -> None:
+        """Says of the last rows how sure the model is, or what that is fitted on."""
+        known, rows = known_of(self.model, latent, written), self.captions[-len(written) :]
+        if self.asked.unsure:
+            for place, row in enumerate(rows):
+                row["known"] = {name: float(value_N[place]) for name, value_N in known.items()}
+        elif self.model.confidence is not None:
+            for row, sure in zip(rows, self.model.confidence(known).tolist(), strict=True):
+                row["confidence"] = round(sure, 4)
+
+    def rates(self) -> Iterable[tuple[Rates | Weighted, dict[str, float]]]:
         """Figures of likelihood, of captions and of statements, each with what chance gives."""
-        chance = {"nats_per_token": math.log(self.vocabulary), "shuffled_gap": 0.0} if self.vocabulary else {}
-        yield Rates(more={**self.means.result(), **_variety([one["caption"] for one in self.captions])}), chance
+        if self.likelihoods:
+            unknown = {"nats_per_token": math.log(self.vocabulary), "perplexity": float(self.vocabulary)}
+            sums_N5 = np.concatenate(self.likelihoods)
+            yield Rates(rows_NM=sums_N5, of=_likelihood), {**unknown, "shuffled_gap": 0.0}
+        yield Rates(more=_variety([one["caption"] for one in self.captions], self.asked.known)), {}
+        if any("alternatives" in one for one in self.captions):
+            yield mutual_rates([[one["caption"], *one.get("alternatives", ())] for one in self.captions]), {}
         told = [one for one in self.captions if any(text.strip() for text in one["references"])]
         if told:
             yield self._with_other([one["caption"] for one in told], [one["references"] for one in told], caption_rates)
+        if self.sure and told and "confidence" in told[0] and self.model.confidence is not None:
+            yield sure_rates(told, self.model.confidence.cider)
         drawn = [
             (one["caption"], scene) for one, scene in zip(self.captions, self.scenes, strict=True) if scene is not None
         ]
@@ -99,8 +131,15 @@ class Judge:
             yield self._with_other([text for text, _ in drawn], [scene for _, scene in drawn], truth_rates)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One a picture: key, caption, references, logprob (mean per token)."""
+        """One a picture: key, caption, references, logprob (mean per token); alternatives, confidence where there are."""
         return self.captions
+
+    def tables(self, bootstrap: bool) -> dict[str, list[dict[str, float]]]:
+        """How often captions of a calibrated model are acceptable, by their confidence."""
+        told = [one for one in self.captions if "confidence" in one and any(text.strip() for text in one["references"])]
+        if not told or self.model.confidence is None:
+            return {}
+        return {"reliability": reliability(told, self.model.confidence.cider)}
 
     def _with_other(self, texts: list[str], truths: list[Any], rates: Any) -> tuple[Rates, dict[str, float]]:
         """Figures of captions, and of the same captions each given to the next picture."""
@@ -119,19 +158,45 @@ def _rolled(latent: Latent) -> Latent:
     return replace(latent.rows(index), owner_P=latent.owner_P)
 
 
-def _variety(captions: Sequence[str]) -> dict[str, float]:
-    """Whether the same is said of every picture."""
+def _by_picture(nats_N: Tensor, owner_N: Tensor, num: int) -> Tensor:
+    """(B, 2) sums of nats, and numbers of tokens, of each picture."""
+    columns_N2 = torch.stack([nats_N, torch.ones_like(nats_N)], 1)
+    return columns_N2.new_zeros(num, 2).index_add(0, owner_N, columns_N2)
+
+
+def _likelihood(sums_5: np.ndarray) -> dict[str, float]:
+    """Figures of such sums."""
+    nats, tokens, wrong, right, compared = sums_5.tolist()
+    if not tokens:
+        return {}
+    gap = {"shuffled_gap": (wrong - right) / compared} if compared else {}
+    return {"nats_per_token": nats / tokens, "perplexity": math.exp(min(nats / tokens, 700.0)), **gap}
+
+
+def _variety(captions: Sequence[str], known: Sequence[str]) -> dict[str, float]:
+    """Whether the same is said of every picture, or what was learned by heart."""
     from tuwen.metric.diversity import Diversity
 
     if not captions:
         return {}
     diversity = Diversity()
     diversity.update(list(captions))
-    found = diversity.result()
-    return {
-        **{name: found[name] for name in ("distinct_captions", "commonest_share")},
-        "num_captions": float(len(captions)),
-    }
+    if known:
+        diversity.remember(known)
+    return {**diversity.result(), "num_captions": float(len(captions))}
+
+
+def mutual_rates(sets: Sequence[Sequence[str]]) -> Rates:
+    """mbleu_1 .. mbleu_4 of the captions of each picture; no figures where no picture has two."""
+    from tuwen.errors import DataError
+    from tuwen.metric.mutual_bleu import MutualBleu
+
+    metric = MutualBleu()
+    metric.update(sets)
+    try:
+        return joined([metric.sums()])
+    except DataError:
+        return Rates()
 
 
 def caption_rates(captions: Sequence[str], references: Sequence[Sequence[str]]) -> Rates:
@@ -140,20 +205,7 @@ def caption_rates(captions: Sequence[str], references: Sequence[Sequence[str]]) 
     from tuwen.metric._captions import prepare
 
     kept = prepare(captions, references)
-    length_N, closest_N, correct_NK, guess_NK = bleu._statistics(kept.ngrams())
-    rouge_N, cider_N = np.array(rouge.Rouge(kept).per_item()), np.array(cider.Cider(kept).per_item())
-    num_N = np.ones(len(captions))
-    rows_NM = np.column_stack([rouge_N, cider_N, num_N, length_N, closest_N, correct_NK, guess_NK]).astype(float)
-    order = correct_NK.shape[1]
-
-    def of(sums_M: np.ndarray) -> dict[str, float]:
-        rouge_l, cider_d, num = sums_M[:3]
-        parts = (sums_M[3:4], sums_M[4:5], sums_M[None, 5 : 5 + order], sums_M[None, 5 + order :])
-        values = bleu._bleu(*parts)[0]
-        named = {f"bleu_{k}": float(value) for k, value in enumerate(values, 1)}
-        return {**named, "rouge_l": float(rouge_l / num), "cider": float(cider_d / num)}
-
-    return Rates(rows_NM=rows_NM, of=of, more={})
+    return joined(metric.sums() for metric in (bleu.Bleu(kept), rouge.Rouge(kept), cider.Cider(kept)))
 
 
 def truth_rates(captions: Sequence[str], scenes: Sequence[Any]) -> Rates:
@@ -179,4 +231,4 @@ def truth_rates(captions: Sequence[str], scenes: Sequence[Any]) -> Rates:
     return Rates(rows_NM=rows_NM, of=of, more={})
 
 
-__all__ = ["Judge", "able", "caption_rates", "truth_rates"]
+__all__ = ["Judge", "able", "caption_rates", "mutual_rates", "truth_rates"]

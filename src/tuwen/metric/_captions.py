@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from tuwen.errors import DataError, ShapeError
 from tuwen.metric._ngrams import Ngrams
@@ -20,6 +23,7 @@ class Captions:
         self.predictions: list[list[int]] = []
         self.references: list[list[list[int]]] = []
         self._number: dict[str, int] = {}
+        self._words: list[str] = []
         self._seen: dict[str, list[int]] = {}
         self._ngrams: Ngrams | None = None
 
@@ -53,6 +57,12 @@ class Captions:
             self._ngrams = Ngrams(self.predictions, self.references, num_tokens=len(self._number))
         return self._ngrams
 
+    def spelled(self, numbers: Sequence[int]) -> str:
+        """The tokens behind token numbers, with spaces between: what programs that take tokenised texts read."""
+        if len(self._words) != len(self._number):  # tokens are only ever added
+            self._words = list(self._number)
+        return " ".join(self._words[number] for number in numbers)
+
     def _numbers(self, sentence: str) -> list[int]:
         if (known := self._seen.get(sentence)) is None:
             number = self._number
@@ -75,9 +85,20 @@ def _check(item: int, prediction: object, group: Sequence[str]) -> None:
         raise DataError(f"all references of prediction {item} ({prediction[:40]!r}) are empty; leave the item out")
 
 
+class Sums(NamedTuple):
+    """Figures that are made of sums over items: what a bootstrap over the items draws from."""
+
+    rows_NM: np.ndarray
+    """(N, M) what each item adds to each of M sums."""
+    of: Callable[[np.ndarray], dict[str, float]]
+    """(M,) sums -> figures."""
+
+
 class CaptionMetric:
     """What all caption metrics do alike: collect `captions` by `update`, then `result` and `per_item`."""
 
+    scores = "captions"
+    """What `tuwen evaluate --metrics` may ask it about."""
     direction = "higher"
     range: tuple[float, float] = (0.0, 1.0)
     needs: tuple[str, ...] = ("predictions", "references")
@@ -100,6 +121,14 @@ class CaptionMetric:
         if len(self._scores) != len(captions):  # captions are only ever added
             self._scores = self._score(captions)
         return list(self._scores)
+
+    def sums(self) -> Sums:
+        """What each item adds to the figures of `result`; here means over the items."""
+        names, score_N = list(self.result()), np.array(self.per_item())
+        if len(names) != 1:
+            raise NotImplementedError("a metric of several figures says itself what they are made of")
+        rows_NM = np.column_stack([score_N, np.ones(len(score_N))])
+        return Sums(rows_NM, lambda sums_M: {names[0]: float(sums_M[0] / sums_M[1])})
 
     def _score(self, captions: Captions) -> list[float]:
         raise NotImplementedError
@@ -168,4 +197,4 @@ def score_captions(
     )
 
 
-__all__ = ["CaptionMetric", "CaptionScores", "Captions", "prepare", "score_captions"]
+__all__ = ["CaptionMetric", "CaptionScores", "Captions", "Sums", "prepare", "score_captions"]

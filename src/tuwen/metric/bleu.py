@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuwen.metric._captions import CaptionMetric, Captions
+from tuwen.metric._captions import CaptionMetric, Captions, Sums
 from tuwen.metric._ngrams import MAX_ORDER, Ngrams
 
 _TINY = 1e-15
@@ -43,18 +43,26 @@ class Bleu(CaptionMetric):
 
     def result(self) -> dict[str, float]:
         """bleu_1 .. bleu_4: counts are summed over the set before they are divided."""
-        length_N, closest_N, correct_NK, guess_NK = _statistics(self._filled().ngrams())
-        total = _bleu(
-            length_N.sum(keepdims=True),
-            closest_N.sum(keepdims=True),
-            correct_NK.sum(0, keepdims=True),
-            guess_NK.sum(0, keepdims=True),
-        )
-        return {f"bleu_{order}": float(score) for order, score in enumerate(total[0], 1)}
+        rows_NM, of = self.sums()
+        return of(rows_NM.sum(0))
+
+    def sums(self) -> Sums:
+        """Lengths, closest lengths, matched n-grams and n-grams said, of each item."""
+        rows_NM = np.column_stack(_statistics(self._filled().ngrams())).astype(float)
+
+        def of(sums_M: np.ndarray) -> dict[str, float]:
+            correct_1K, guess_1K = sums_M[None, 2 : 2 + MAX_ORDER], sums_M[None, 2 + MAX_ORDER :]
+            return _named(_bleu(sums_M[:1], sums_M[1:2], correct_1K, guess_1K))
+
+        return Sums(rows_NM, of)
 
     def _score(self, captions: Captions) -> list[float]:
         scores: list[float] = _bleu(*_statistics(captions.ngrams()))[:, -1].tolist()
         return scores
+
+
+def _named(score_1K: np.ndarray) -> dict[str, float]:
+    return {f"bleu_{order}": float(score) for order, score in enumerate(score_1K[0], 1)}
 
 
 def _statistics(ngrams: Ngrams) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

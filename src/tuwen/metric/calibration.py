@@ -1,10 +1,12 @@
 """Whether a probability of 0.8 is right in 8 of 10 cases: the expected calibration error.
 
 Probabilities are put into bins of equal width; the error is the mean over all of |share that is right - mean
-probability| of their bin. A probability on an edge belongs to the bin below it, 0 to the first.
+probability| of their bin. A probability on an edge belongs to the bin below it, 0 to the first. `equal_mass` makes bins
+of as many cases each instead, for probabilities that lie close together.
 
 Source:
-    Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599, eq. 3, with 15 bins.
+    Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599, eq. 3, with 15 bins; equal mass:
+    Nixon et al. 2019, "Measuring Calibration in Deep Learning", CVPR Workshops, arXiv:1904.01685, section 3.3.
 """
 
 from __future__ import annotations
@@ -77,8 +79,7 @@ class Calibration:
 
     def table(self) -> list[dict[str, float]]:
         """For each bin that is not empty: num, mean probability, share that is right; what a diagram shows."""
-        rows = [(num, sure / num, right / num) for num, sure, right in self._sums_3E.T.tolist() if num]
-        return [{"num": num, "probability": sure, "right": right} for num, sure, right in rows]
+        return curve(self._sums_3E)
 
 
 def sums_3E(probability_N: np.ndarray, right_N: np.ndarray, weight_N: np.ndarray, bins: int) -> np.ndarray:
@@ -86,6 +87,26 @@ def sums_3E(probability_N: np.ndarray, right_N: np.ndarray, weight_N: np.ndarray
     bin_N = np.clip(np.ceil(probability_N * bins).astype(np.int64) - 1, 0, bins - 1)
     columns = (weight_N, weight_N * probability_N, weight_N * right_N)
     return np.stack([np.bincount(bin_N, column_N, bins) for column_N in columns])
+
+
+def equal_mass(probability_N: np.ndarray, right_N: np.ndarray, weight_N: np.ndarray, bins: int) -> np.ndarray:
+    """The same sums in bins of equal weight, by rising probability; a case on an edge counts in both by its parts.
+
+    Cases of the same probability keep their order, so sort them by chance where that is not chance already.
+
+    Example:
+        >>> equal_mass(np.array([0.9, 0.1, 0.5, 0.3]), np.array([1, 0, 1, 0]), np.ones(4), 2).round(2).tolist()
+        [[2.0, 2.0], [0.4, 1.4], [0.0, 2.0]]
+    """
+    order_N = np.argsort(probability_N, kind="stable")
+    weight_N = weight_N[order_N].astype(float)
+    above_N = np.cumsum(weight_N)
+    edge_F = np.linspace(0, above_N[-1], bins + 1)
+    sums = []
+    for column_N in (np.ones(len(order_N)), probability_N[order_N], right_N[order_N]):
+        whole_F = np.interp(edge_F, np.append(0.0, above_N), np.append(0.0, np.cumsum(weight_N * column_N)))
+        sums.append(np.diff(whole_F))
+    return np.stack(sums)
 
 
 def error(sums_3E: np.ndarray) -> float:
@@ -97,3 +118,9 @@ def error(sums_3E: np.ndarray) -> float:
     """
     num_E, sure_E, right_E = sums_3E
     return float(np.abs(right_E - sure_E).sum() / num_E.sum())
+
+
+def curve(sums_3E: np.ndarray) -> list[dict[str, float]]:
+    """For each bin of such sums that is not empty: num, mean probability, share that is right."""
+    rows = [(num, sure / num, right / num) for num, sure, right in sums_3E.T.tolist() if num]
+    return [{"num": num, "probability": sure, "right": right} for num, sure, right in rows]

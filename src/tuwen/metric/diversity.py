@@ -36,6 +36,7 @@ class Config:
 class Diversity:
     """Collects captions by `update`; `remember` takes the training captions, for the share that is copied."""
 
+    scores = "captions"
     direction = "higher"
     """Of all but commonest, commonest_share and copied."""
     range: tuple[float, float] = (0.0, float("inf"))

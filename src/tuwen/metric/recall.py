@@ -7,6 +7,9 @@ Ties never flatter: tied candidates count as shuffled, and the result is the exp
 without drawing. So a score that is the same for all pairs gives what chance gives. R@k then is the mean probability
 of a hit among the first k, and a rank may lie between two places.
 
+Protocols: published numbers on COCO are of all 5,000 pictures at once ("5K"), or of galleries of 1,000 ("1K"), of which
+there are five ("5-fold"): `gallery=1000`, the mean over all queries, each of which sees its own gallery only.
+
 Differs:
     from evaluation scripts that sort: there, ties go by position, and a constant score can get a recall of 1.
 """
@@ -19,7 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuwen.errors import ConfigError, DataError, ShapeError
+from tuwen.metric._precision import Precision, chance_precision, expected_precision, precision_of_texts
 
+Rows = Callable[[int, int], np.ndarray]
+"""From which picture, to which -> their similarities with all texts."""
 _BLOCK = 4_000_000
 """Similarities looked at together."""
 
@@ -30,9 +36,12 @@ class Config:
 
     ks: tuple[int, ...] = (1, 5, 10)
     """How many candidates are looked at; each at least 1."""
+    gallery: int = 0
+    """Pictures that are looked through at once, one gallery after the other; 0: all of an update. 1000: the 1K
+    protocol, over as many folds as there are; a rest that fills no gallery is left out."""
 
     def build(self) -> Recall:
-        return Recall(ks=self.ks)
+        return Recall(ks=self.ks, gallery=self.gallery)
 
     def tiny(self) -> Config:
         return self
@@ -73,19 +82,22 @@ class Standing:
 
 
 class Recall:
-    """Each `update` is one gallery; its queries see no other. `result` is over all queries of all galleries."""
+    """Each `update` is one gallery, or several; queries see no other. `result` is over all queries of all galleries."""
 
     direction = "higher"
-    """Of recalls; ranks are better when lower."""
+    """Of recalls and average precision; ranks are better when lower."""
     range: tuple[float, float] = (0.0, 1.0)
-    """Of recalls; ranks count from 1."""
+    """Of recalls and average precision; ranks count from 1."""
     needs: tuple[str, ...] = ("similarity", "owner")
 
-    def __init__(self, *, ks: tuple[int, ...] = (1, 5, 10)) -> None:
+    def __init__(self, *, ks: tuple[int, ...] = (1, 5, 10), gallery: int = 0) -> None:
         if not ks or min(ks) < 1:
             raise ConfigError(f"ks is {ks}; give counts of at least 1, as in ks=(1, 5, 10)")
-        self.ks = ks
+        if gallery < 0:
+            raise ConfigError(f"gallery is {gallery}; give a number of pictures, as in gallery=1000, or 0 for all")
+        self.ks, self.gallery, self.num_galleries = ks, gallery, 0
         empty = Standing(*[np.zeros(0)] * 3)
+        self._precision = {way: np.zeros(0) for way in ("i2t", "t2i", "chance_i2t", "chance_t2i")}
         self._standing = {"i2t": empty, "t2i": empty}
         self._chance = {"i2t": empty, "t2i": empty}
 
@@ -123,7 +135,8 @@ class Recall:
         """For i2t (texts of a picture) and t2i (picture of a text), and beside each what chance gives.
 
         Returns:
-            i2t_r1, i2t_r5, .. (by `ks`), i2t_median_rank, i2t_mean_rank, chance_i2t_r1, ..; the same for t2i.
+            i2t_r1, i2t_r5, .. (by `ks`), i2t_median_rank, i2t_mean_rank, chance_i2t_r1, ..; the same for t2i;
+            i2t_map, t2i_map: mean over the queries of the average precision, expected over the shuffles of ties.
         """
         if not len(self._standing["t2i"].above_Q):
             raise DataError("no similarities to rank; call update(similarity, owner) before result()")
@@ -134,19 +147,41 @@ class Recall:
                 rank_Q = standing.rank_Q()
                 result[f"{prefix}{way}_median_rank"] = float(np.median(rank_Q))
                 result[f"{prefix}{way}_mean_rank"] = float(rank_Q.mean())
-        return result
+        return result | {f"{way}_map": float(ap_Q.mean()) for way, ap_Q in self._precision.items()}
 
     def per_item(self) -> dict[str, list[float]]:
         """Hits of each query, by the name they have in `result`: i2t_r1 a picture that has texts, t2i_r1 a text."""
         return {f"{way}_r{k}": s.hit_Q(k).tolist() for way, s in self._standing.items() for k in self.ks}
 
-    def _add(
-        self, rows: Callable[[int, int], np.ndarray], num_pictures: int, num_texts: int, owner_M: np.ndarray
-    ) -> None:
+    def per_query(self) -> dict[str, np.ndarray]:
+        """All that figures are made of: `per_item`, and i2t_rank, i2t_map, t2i_rank, t2i_map of each query."""
+        ranks = {f"{way}_rank": standing.rank_Q() for way, standing in self._standing.items()}
+        precisions = {f"{way}_map": self._precision[way] for way in self._standing}
+        return {name: np.array(values) for name, values in self.per_item().items()} | ranks | precisions
+
+    def _add(self, rows: Rows, num_pictures: int, num_texts: int, owner_M: np.ndarray) -> None:
         owner_M = _checked_owner(owner_M, num_pictures, num_texts)
-        picture_to_text, text_to_picture = _standings(rows, num_pictures, owner_M)
+        if not self.gallery:
+            self._add_gallery(rows, num_pictures, owner_M)
+            return
+        if num_pictures < self.gallery:
+            raise DataError(
+                f"{num_pictures} pictures fill no gallery of {self.gallery}; give a smaller one, or gallery=0 for all at once"
+            )
+        for start in range(0, num_pictures - self.gallery + 1, self.gallery):
+            text = np.flatnonzero((owner_M >= start) & (owner_M < start + self.gallery))
+            if len(text):
+                self._add_gallery(_part(rows, start, text), self.gallery, owner_M[text] - start)
+
+    def _add_gallery(self, rows: Rows, num_pictures: int, owner_M: np.ndarray) -> None:
+        num_texts = len(owner_M)
+        picture_to_text, text_to_picture, precision = _standings(rows, num_pictures, owner_M)
         own_Q = np.bincount(owner_M, minlength=num_pictures)
         own_Q = own_Q[own_Q > 0]
+        self.num_galleries += 1
+        by_chance = Precision(chance_precision(own_Q, num_texts), chance_precision(np.ones(num_texts), num_pictures))
+        for way, ap_Q in zip(self._precision, (*precision, *by_chance), strict=True):
+            self._precision[way] = np.append(self._precision[way], ap_Q)
         self._standing["i2t"] += picture_to_text
         self._standing["t2i"] += text_to_picture
         self._chance["i2t"] += Standing(np.zeros(len(own_Q)), np.full(len(own_Q), num_texts), own_Q)
@@ -168,13 +203,17 @@ def _checked_owner(owner_M: np.ndarray, num_pictures: int, num_texts: int) -> np
     return owner_M.astype(np.int64)
 
 
-def _standings(
-    rows: Callable[[int, int], np.ndarray], num_pictures: int, owner_M: np.ndarray
-) -> tuple[Standing, Standing]:
+def _part(rows: Rows, first: int, text: np.ndarray) -> Rows:
+    """Rows from a picture on, against some of the texts."""
+    return lambda start, end: rows(first + start, first + end)[:, text]
+
+
+def _standings(rows: Rows, num_pictures: int, owner_M: np.ndarray) -> tuple[Standing, Standing, Precision]:
     """Texts for each picture that has some, and pictures for each text; two passes over blocks of rows."""
     num_texts = len(owner_M)
     own_M = np.empty(num_texts)
     above_N, tied_N, right_N = (np.zeros(num_pictures, np.int64) for _ in range(3))
+    precision_N = np.zeros(num_pictures)
     for start, end, block_bM in _blocks(rows, num_pictures, num_texts):
         text = np.flatnonzero((owner_M >= start) & (owner_M < end))
         row = owner_M[text] - start
@@ -184,17 +223,17 @@ def _standings(
         above_N[start:end] = (block_bM > best_b[:, None]).sum(1)
         tied_N[start:end] = (block_bM == best_b[:, None]).sum(1)
         right_N[start:end] = np.bincount(row[own_M[text] == best_b[row]], minlength=end - start)
+        precision_N[start:end] = precision_of_texts(block_bM, row, text)
     above_M, tied_M = np.zeros(num_texts, np.int64), np.zeros(num_texts, np.int64)
     for _, _, block_bM in _blocks(rows, num_pictures, num_texts):
         above_M += (block_bM > own_M).sum(0)
         tied_M += (block_bM == own_M).sum(0)
-    has = right_N > 0
-    return Standing(above_N[has], tied_N[has], right_N[has]), Standing(above_M, tied_M, np.ones(num_texts, np.int64))
+    has, one_M = right_N > 0, np.ones(num_texts, np.int64)
+    precision = Precision(precision_N[has], expected_precision(above_M, tied_M, one_M, np.zeros(num_texts)))
+    return Standing(above_N[has], tied_N[has], right_N[has]), Standing(above_M, tied_M, one_M), precision
 
 
-def _blocks(
-    rows: Callable[[int, int], np.ndarray], num_pictures: int, num_texts: int
-) -> Iterator[tuple[int, int, np.ndarray]]:
+def _blocks(rows: Rows, num_pictures: int, num_texts: int) -> Iterator[tuple[int, int, np.ndarray]]:
     step = max(1, _BLOCK // num_texts)
     for start in range(0, num_pictures, step):
         end = min(start + step, num_pictures)

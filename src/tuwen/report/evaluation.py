@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
-from tuwen.report import captions, drawings, labels, matches, reconstructions
+from tuwen.report import captions, confidence, drawings, labels, matches, reconstructions
 from tuwen.report._html import Html, join
 from tuwen.report._look import Look, first_text
 from tuwen.report.curves import training_curves
@@ -14,18 +16,32 @@ from tuwen.report.tables import figures_table
 
 MAPPED = 250
 """Most rows of the map."""
-VIEWS = (captions, labels, drawings, reconstructions, matches)
+VIEWS = (captions, confidence, labels, drawings, reconstructions, matches)
 """In the order of the page; each has a TITLE and a `section`, which is empty where there is nothing to show."""
 
 
-def evaluation_page(look: Look, *, title: str = "Evaluation") -> str:
+class Other(Protocol):
+    """Another system on the same rows."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def differences(self) -> dict[str, float]: ...
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]: ...
+
+
+def evaluation_page(look: Look, *, title: str = "Evaluation", beside: Other | None = None) -> str:
     """A whole document of what `tuwen evaluate` found.
 
+    Args:
+        beside: another system that was measured on the same rows.
     Raises:
         DataError: a picture that is shown cannot be read.
     """
     found = look.found
     sections = {"Figures": _figures(look)}
+    sections |= {f"Beside {beside.name}": _beside(beside)} if beside is not None else {}
     sections |= {view.TITLE: view.section(look) for view in VIEWS}
     sections["Map of the shared space"] = _map(look)
     sections["Training"] = training_curves(look.log, found.chance) if look.log else Html()
@@ -38,7 +54,14 @@ def _figures(look: Look) -> Html:
         return Html()
     words = "95 % intervals come from a bootstrap over the rows. Chance is what a model reaches that does not look. "
     bars = "Bars: interval (wide), value (dot) and chance (stroke)."
-    return join([note(words + bars), figures_table(found.figures, found.intervals, found.chance)])
+    notes = [note(text) for text in found.notes]
+    return join([note(words + bars), figures_table(found.figures, found.intervals, found.chance), *notes])
+
+
+def _beside(other: Other) -> Html:
+    words = "How much more this one has. 95 % intervals come from a bootstrap that takes the same rows of both; a "
+    words += "difference whose interval is on one side of 0 is one that these rows are enough to show."
+    return join([note(words), figures_table(other.differences, other.intervals, {})])
 
 
 def _map(look: Look) -> Html:

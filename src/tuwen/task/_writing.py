@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _RENAMED = {"beam": "beams", "no_repeat": "no_repeat_ngram"}
 """Option -> what a Config of `tuwen.generate` calls it; the others have the same name."""
-_OTHER = ("image", "method", "rerank", "attention")
+_OTHER = ("image", "method", "rerank", "attention", "min_confidence")
 """Fields of a Request that are no setting of a way of writing."""
 
 

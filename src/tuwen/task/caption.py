@@ -2,7 +2,7 @@
 
 Example:
     tuwen caption MODEL photo.jpg
-    tuwen caption MODEL photos/ -o captions.csv
+    tuwen caption MODEL photos/ -o captions.csv --min-confidence 0.5
     tuwen caption MODEL photo.jpg --words "red,ball" --method constrained
     tuwen caption MODEL photo.jpg --method sampling --top-p 0.9 --best 3 --prompt "a dog"
     tuwen caption MODEL photo.jpg --attention -o looked.png
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import Cancelled, Emit, alike, ask, asking, at_least, pictures
 from tuwen.task._attention import Look, draw, looks
+from tuwen.task._confidence import calibrated, confidences, require
 from tuwen.task._writing import build, check, match_of, method_of
 from tuwen.types import Picture, Route
 
@@ -86,6 +87,9 @@ class Request:
     that match."""
     attention: bool = False
     """Also say where the model looked for each word; for decoders with soft attention, as in recipe show-attend-tell."""
+    min_confidence: float = 0.0
+    """Says nothing of pictures whose caption has a lower confidence, 0 to 1; the row stays, with the reason. For
+    models that `tuwen evaluate --calibrate` has fitted it for."""
 
     def __post_init__(self) -> None:
         at_least(1, beam=self.beam, max_tokens=self.max_tokens, best=self.best)
@@ -101,6 +105,10 @@ class Request:
             raise ConfigError(
                 f"min_tokens is {self.min_tokens} and max_tokens is {self.max_tokens}; set "
                 f"max_tokens={self.min_tokens}."
+            )
+        if not 0 <= self.min_confidence <= 1:
+            raise ConfigError(
+                f"min_confidence is {self.min_confidence}; it is a probability from 0 to 1, for example min_confidence=0.5"
             )
         check(self)
 
@@ -121,6 +129,11 @@ class Response(Text):
     """The next best captions, where best is above 1."""
     attention: tuple[Look, ...] = field(default=(), metadata={"asked": "attention"})
     """Each word of the caption with what the model looked at, where attention was asked for."""
+    confidence: float | None = None
+    """Probability that the caption is acceptable, where the model is calibrated for this way of writing; acceptable is
+    what its references find better (by CIDEr) than half of the captions of the validation part."""
+    abstained: str = field(default="", metadata={"asked": "min_confidence"})
+    """Why there is no caption; empty where there is one."""
 
 
 def route_of(model: CrossModal) -> Route | None:
@@ -164,23 +177,38 @@ def _answers(
 ) -> list[Response]:
     """Responses to requests that differ in nothing but their pictures."""
     first, decoder = part[0], model.decoders["text"]
+    if first.min_confidence:
+        require(model, method_of(first), first)
     images = [request.image for request in part]
     latent = latent_of(model, pictures(model, images))
     given: list[int] = decoder.spelled(first.prompt) if first.prompt.strip() else []  # type: ignore[operator]
-    stream = _text_emitter(decoder, given, numbers, emit) if emit and not first.rerank else None
+    later = first.rerank or first.min_confidence > 0  # only the whole caption tells whether it is said
+    stream = _text_emitter(decoder, given, numbers, emit) if emit and not later else None
     written = build(model, first)(decoder, latent, emit=stream, cancelled=cancelled)
     found = [list(zip(some, _texts(decoder, given, some), strict=True)) for some in written]
     if first.rerank:
         found = _reranked(model, images, found, first.best)
-        for number, some in zip(numbers, found, strict=True):
-            if emit:
-                emit(number, some[0][1].caption)
+    sure: list[float | None] = [None] * len(part)
+    if calibrated(model, method_of(first), rerank=first.rerank):
+        sure = [*confidences(model, latent, [some[0][0] for some in found])]
     rows = [[*given, *some[0][0].tokens] for some in found]
     looked = looks(decoder, latent, rows) if first.attention else [()] * len(part)
-    return [
-        Response(**vars(some[0][1]), alternatives=tuple(text for _, text in some[1:]), attention=look)
-        for some, look in zip(found, looked, strict=True)
+    made = [
+        _response([text for _, text in some], look, one, first.min_confidence)
+        for some, look, one in zip(found, looked, sure, strict=True)
     ]
+    for number, response in zip(numbers, made, strict=True):
+        if emit and later:
+            emit(number, response.caption)
+    return made
+
+
+def _response(some: Sequence[Text], look: tuple[Look, ...], sure: float | None, least: float) -> Response:
+    """The best of a picture's texts with the others, or why nothing is said."""
+    if sure is not None and sure < least:
+        silent, why = replace(some[0], caption=""), f"confidence {sure:.2f} is below {least:g}"
+        return Response(**vars(silent), confidence=sure, abstained=why)
+    return Response(**vars(some[0]), alternatives=tuple(some[1:]), attention=look, confidence=sure)
 
 
 def _reranked(
@@ -248,7 +276,9 @@ def picture(model: CrossModal, request: Request, response: Response) -> Image:
 
 
 def show(response: Response) -> str:
-    """The caption; with alternatives, one a line."""
+    """The caption; with alternatives, one a line; or why there is none, in brackets."""
+    if response.abstained:
+        return f"[no caption: {response.abstained}]"
     return "\n".join(text.caption for text in (response, *response.alternatives))
 
 

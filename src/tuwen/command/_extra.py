@@ -1,0 +1,113 @@
+"""Caption metrics that are asked for by name, beside those that an evaluation always gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tuwen import registry
+from tuwen.errors import ConfigError, TuwenError, did_you_mean
+
+if TYPE_CHECKING:
+    from tuwen.evaluation import Evaluation
+    from tuwen.judge._rates import Rates
+
+Row = Mapping[str, Any]
+Pictures = Mapping[str, Any]
+"""Key of a row -> its picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra:
+    """Metrics by name, with the model that those that look at pictures ask."""
+
+    names: tuple[str, ...] = ()
+    embedder: Any = None
+
+    @classmethod
+    def open(cls, names: str, clip: str, device: str) -> Extra:
+        """What `--metrics` and `--clip` ask for; tried before anything takes long.
+
+        Args:
+            names: with commas between.
+            clip: model for metrics that compare pictures and texts.
+        Raises:
+            UnknownNameError, ConfigError: there is no such metric, it scores no captions, or it cannot run here.
+            MissingExtraError: it needs a package that is not installed.
+        """
+        wanted = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+        looking = [name for name in wanted if "images" in _built(name).needs]
+        if clip and not looking:
+            raise ConfigError(
+                f"--clip {clip} has no effect without a metric that looks at pictures; add --metrics clipscore"
+            )
+        if not looking:
+            return cls(names=wanted)
+        if not clip:
+            raise ConfigError(
+                f"--metrics {looking[0]} needs a model that matches pictures and texts; name a model directory of tuwen, or "
+                "a CLIP of transformers: --clip FOLDER"
+            )
+        from tuwen.judge._embedder import open_embedder
+        from tuwen.train.precision import choose_device
+
+        return cls(names=wanted, embedder=open_embedder(clip, choose_device(device)))
+
+    @property
+    def looks(self) -> bool:
+        """Whether a metric looks at pictures."""
+        return self.embedder is not None
+
+    def add(self, found: Evaluation, pictures: Pictures) -> None:
+        """Figures, intervals and chance of all metrics; of one that fails half way, a note."""
+        rows = [row for row in found.rows if "caption" in row]
+        turned = [{**row, "caption": other["caption"]} for row, other in zip(rows, rows[1:] + rows[:1], strict=True)]
+        for name in self.names:
+            try:
+                rates = self.rates(name, rows, pictures)
+                cheap = len(rows) > 1 and not getattr(_built(name), "costly", False)
+                chance = self.rates(name, turned, pictures).figures if cheap else {}
+            except TuwenError as error:  # what was found before stays
+                found.notes.append(f"{name} gives no figure: {error}")
+                continue
+            found.rates.append(rates)
+            found.figures.update(rates.figures)
+            found.intervals.update(rates.intervals())
+            found.chance.update(chance)
+
+    def rates(self, name: str, rows: Sequence[Row], pictures: Pictures) -> Rates:
+        """What a metric makes of the rows that have what it needs."""
+        from tuwen.judge._rates import Rates, joined
+
+        metric = _built(name)
+        if "images" in metric.needs:
+            rows = [row for row in rows if pictures.get(row["key"]) is not None]
+        elif "references" in metric.needs:
+            rows = [row for row in rows if any(text.strip() for text in row["references"])]
+        if not rows:
+            return Rates()
+        given: list[Any] = [[row["caption"] for row in rows], [list(row["references"]) for row in rows]]
+        if "images" in metric.needs:
+            metric.embedder = self.embedder
+            given.append([pictures[row["key"]] for row in rows])
+        metric.update(*given)
+        return joined([metric.sums()]) if hasattr(metric, "sums") else Rates(more=metric.result())
+
+
+def _built(name: str) -> Any:
+    """A metric of captions, new."""
+    metric = registry.get("metric", name).Config().build()
+    if getattr(metric, "scores", "") != "captions":
+        known = [other for other in registry.names("metric") if _scores_captions(other)]
+        raise ConfigError(
+            f"--metrics {name} scores no captions.{did_you_mean(name, known)} It can be {', '.join(known)}."
+        )
+    return metric
+
+
+def _scores_captions(name: str) -> bool:
+    try:
+        return getattr(registry.get("metric", name).Config().build(), "scores", "") == "captions"
+    except TuwenError:  # it scores captions, but not here: what it lacks is said when it is asked for
+        return True

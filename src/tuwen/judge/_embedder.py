@@ -1,0 +1,103 @@
+"""Models that have pictures and texts in one space, as judges of captions: one of tuwen's own, or one of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tuwen.metric.clipscore import Embedder
+
+_AT_ONCE = 32
+"""Pictures, or texts, that a model of transformers sees at once."""
+_WHERE = "metric.clipscore"
+
+
+def open_embedder(source: str, device: str | torch.device = "cpu") -> Embedder:
+    """The model behind a name.
+
+    Args:
+        source: a model directory of tuwen that matches; a folder made by `save_pretrained`, or a name of the Hugging Face
+            hub, of CLIP and its kin.
+    Raises:
+        CannotError: a model of tuwen that was not trained to match.
+        ConfigError, CheckpointError, MissingExtraError: there is no such model, or it cannot be loaded.
+    """
+    from tuwen.directory import RECIPE, load
+    from tuwen.encode._hub import load_pair
+
+    if (Path(source) / RECIPE).is_file():
+        model = load(source, device)
+        model.require("match", verb="say how well captions fit")
+        return Own(model)
+    model, tokenizer, preprocessing = load_pair(source, _WHERE)
+    return Pretrained(model.to(device), tokenizer, preprocessing)
+
+
+class Own:
+    """A model of tuwen."""
+
+    def __init__(self, model: Any):
+        self.model = model
+
+    def images(self, values: Sequence[Any]) -> np.ndarray:
+        """(N, D) of length 1."""
+        found: np.ndarray = self.model.encode(list(values), field="image").cpu().numpy()
+        return found
+
+    def texts(self, values: Sequence[str]) -> np.ndarray:
+        """(N, D) of length 1."""
+        found: np.ndarray = self.model.encode(list(values), field="text").cpu().numpy()
+        return found
+
+
+class Pretrained:
+    """A model of transformers; texts are asked about as "A photo depicts ...", as CLIPScore has it."""
+
+    prefix = "A photo depicts "
+
+    def __init__(self, model: Any, tokenizer: Any, preprocessing: dict[str, Any]):
+        self.model, self.tokenizer, self.preprocessing = model, tokenizer, preprocessing
+        text = getattr(model.config, "text_config", model.config)
+        self.longest = min(getattr(text, "max_position_embeddings", 77), tokenizer.model_max_length)
+        # a model that is given no mask was trained on texts that are all filled up to one length
+        self.padding = True if "attention_mask" in tokenizer.model_input_names else "max_length"
+
+    @torch.inference_mode()
+    def images(self, values: Sequence[Any]) -> np.ndarray:
+        """(N, D)."""
+        from tuwen.encode._image import normalised, squares
+
+        how, found = self.preprocessing, []
+        off = (how["resize"] - how["side"]) // 2
+        for start in range(0, len(values), _AT_ONCE):
+            data = squares(values[start : start + _AT_ONCE], how["resize"], how["fit"])
+            data = data[:, :, off : off + how["side"], off : off + how["side"]].contiguous().to(self.model.device)
+            found.append(_pooled(self.model.get_image_features(normalised(data, how["mean"], how["std"]))))
+        return np.concatenate(found)
+
+    @torch.inference_mode()
+    def texts(self, values: Sequence[str]) -> np.ndarray:
+        """(N, D)."""
+        order = sorted(range(len(values)), key=lambda i: len(values[i]))  # texts of one length: little padding
+        found = []
+        for start in range(0, len(values), _AT_ONCE):
+            texts = [self.prefix + values[i] for i in order[start : start + _AT_ONCE]]
+            tokens = self.tokenizer(
+                texts, padding=self.padding, truncation=True, max_length=self.longest, return_tensors="pt"
+            )
+            found.append(_pooled(self.model.get_text_features(**tokens.to(self.model.device))))
+        sorted_ND = np.concatenate(found)
+        vector_ND = np.empty_like(sorted_ND)
+        vector_ND[order] = sorted_ND
+        return vector_ND
+
+
+def _pooled(made: Any) -> np.ndarray:
+    """The vectors, which some versions of transformers wrap."""
+    vector: Tensor = made if isinstance(made, Tensor) else made.pooler_output
+    return vector.float().cpu().numpy()
