@@ -92,7 +92,7 @@ def step_times(run, steps: int) -> tuple[float, float]:
 
     from tuwen.train.feed import Ahead
 
-    ahead = Ahead(run.source, run.plan)
+    ahead = Ahead(run.sources.learned, run.sources.plan)
     optimiser = torch.optim.AdamW(run.weights, lr=1e-4, fused=True)
     smoothing = run.recipe.objective["caption"].smoothing
     run.model.train()
@@ -107,7 +107,7 @@ def step_times(run, steps: int) -> tuple[float, float]:
 
     ours_s, bare_s = [], []
     for step in range(steps + 2):
-        batch = run.source.batch(run.plan.items(step))
+        batch = run.sources.learned.batch(run.sources.plan.items(step))
         bare_s.append(clock(lambda batch=batch: bare(batch)))
         ours_s.append(clock(lambda step=step: run.learn(ahead.take(step))))
     ahead.close()
@@ -120,7 +120,7 @@ def shared_memory(run, steps: int) -> tuple[float, float]:
 
     from tuwen.types import Batch, Feed
 
-    batch = run.source.batch(run.plan.items(0))
+    batch = run.sources.learned.batch(run.sources.plan.items(0))
     image, text = batch.inputs["image"], batch.targets["text"]
     owner_P = torch.arange(128) * 26 // 128
     pictures = Feed(image.data[:26], torch.arange(26), encoded=True)

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from tuwen import registry
+from tuwen.confidence import Confidence
 from tuwen.data._config import Data
 from tuwen.decode import text_transformer as decode_text
 from tuwen.directory import save
@@ -38,6 +39,8 @@ COLOURS = {
     "white": (250, 250, 250),
     "black": (10, 10, 10),
 }
+KNOWN = ("logprob", "tokens", "gain", "match")
+"""Numbers that a confidence goes by."""
 
 
 def texts(colour: str) -> list[str]:
@@ -128,6 +131,13 @@ def directory(*, match: bool = True, captions: bool = True) -> Path:
     path = Path(tempfile.mkdtemp(prefix="tuwen-tiny-")) / "model"
     save(model(match=match, captions=captions), path, figures={"cider": 1.5})
     return path
+
+
+def confidence(weight: dict[str, float], bias: float = 0.0, written: dict[str, object] | None = None) -> Confidence:
+    """A confidence that is the sigmoid of a weighted sum, of captions by beam search unless told otherwise."""
+    flat, scale = dict.fromkeys(KNOWN, 0.0), dict.fromkeys(KNOWN, 1.0)
+    way = {"use": "beam"} if written is None else written
+    return Confidence(mean=flat, scale=scale, weight={**flat, **weight}, bias=bias, cider=0.5, written=way, num=100)
 
 
 def tuwen(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

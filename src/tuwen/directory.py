@@ -92,6 +92,13 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> CrossModal:
     return model.to(device).eval()
 
 
+def recipe_of(path: str | Path) -> Recipe:
+    """The recipe of a model directory; raises as `load`."""
+    path = Path(path)
+    _check(path)
+    return Recipe.from_dict(_json(path / RECIPE))
+
+
 def stored(path: str | Path) -> tuple[Recipe, dict[str, Any], dict[str, Tensor]]:
     """What a model directory holds, before a model is made of it: recipe, what the parts learned, weights.
 
@@ -99,8 +106,7 @@ def stored(path: str | Path) -> tuple[Recipe, dict[str, Any], dict[str, Tensor]]
         CheckpointError, ConfigError: as `load`.
     """
     path = Path(path)
-    _check(path)
-    recipe, learned = Recipe.from_dict(_json(path / RECIPE)), _json(path / DATA)
+    recipe, learned = recipe_of(path), _json(path / DATA)
     tensors, about = read_tensors(path / WEIGHTS)
     if about.get("data", "") != _digest((path / DATA).read_text("utf-8")):
         raise CheckpointError(

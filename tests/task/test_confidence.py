@@ -5,7 +5,6 @@ import pytest
 import torch
 from tests import eight
 
-from tuwen.confidence import Confidence
 from tuwen.directory import load, save, save_confidence
 from tuwen.errors import CannotError, CheckpointError, ConfigError
 from tuwen.task._asking import pictures
@@ -13,21 +12,13 @@ from tuwen.task._confidence import known_of, written_as
 from tuwen.task.caption import Request, latent_of, method_of, run, show
 
 IMAGES = [sample.fields["image"] for sample in eight.samples()]
-FLAT = {"logprob": 0.0, "tokens": 0.0, "gain": 0.0, "match": 0.0}
-
-
-def by_hand(weight, bias=0.0, beam=5):
-    """A confidence that is the sigmoid of a weighted sum."""
-    way = {"use": "beam"} if beam == 5 else {"use": "greedy"} if beam == 1 else {"use": "beam", "beams": beam}
-    scale = dict.fromkeys(FLAT, 1.0)
-    return Confidence(mean=FLAT, scale=scale, weight={**FLAT, **weight}, bias=bias, cider=0.5, written=way, num=100)
 
 
 @pytest.fixture
 def model():
     """The model of all tests, calibrated for a while: it is the surer, the longer a caption is."""
     model = eight.model()
-    model.confidence = by_hand({"tokens": 1.0}, bias=-8.5)
+    model.confidence = eight.confidence({"tokens": 1.0}, bias=-8.5)
     yield model
     model.confidence = None
 
@@ -80,7 +71,7 @@ def test_each_caption_carries_it(model):
 def test_it_is_only_there_for_what_it_was_fitted_for(model):
     for options in ({"beam": 3}, {"method": "sampling"}, {"prompt": "this"}, {"no_repeat": 2}, {"rerank": True}):
         assert model.caption(IMAGES[0], **options).confidence is None
-    model.confidence = by_hand({}, beam=1)
+    model.confidence = eight.confidence({}, written={"use": "greedy"})
     assert model.caption(IMAGES[0], beam=1).confidence == 0.5 and model.caption(IMAGES[0]).confidence is None
     model.confidence = None
     assert model.caption(IMAGES[0]).confidence is None
@@ -111,7 +102,7 @@ def test_too_low_a_confidence_says_nothing_and_why(model):
 
 def test_nothing_is_streamed_that_may_be_taken_back(model):
     said = []
-    model.confidence = by_hand({}, bias=-3.0)
+    model.confidence = eight.confidence({}, bias=-3.0)
     run(model, [Request(image=IMAGES[0], min_confidence=0.5)], emit=lambda row, text: said.append((row, text)))
     assert said == [(0, "")]
 
@@ -122,7 +113,7 @@ def test_without_calibration_it_cannot_be_held(model):
     message = "min_confidence is 0.5, and the model's confidence was fitted for method=beam with its usual options, not"
     with pytest.raises(ConfigError, match=message):
         model.caption(IMAGES[0], min_confidence=0.5, beam=2)
-    model.confidence = by_hand({}, beam=4)
+    model.confidence = eight.confidence({}, written={"use": "beam", "beams": 4})
     with pytest.raises(
         ConfigError, match="fitted for method=beam with beams=4, not for what was asked. Write captions"
     ):
@@ -137,9 +128,9 @@ def test_without_calibration_it_cannot_be_held(model):
 def test_it_lies_in_the_model_directory_and_goes_with_the_weights(tmp_path):
     model = eight.model()
     save(model, tmp_path / "m")
-    save_confidence(tmp_path / "m", by_hand({"gain": 0.7}))
+    save_confidence(tmp_path / "m", eight.confidence({"gain": 0.7}))
     again = load(tmp_path / "m")
-    assert again.confidence == by_hand({"gain": 0.7})
+    assert again.confidence == eight.confidence({"gain": 0.7})
     again.save(tmp_path / "copy")
     assert load(tmp_path / "copy").confidence == again.confidence
     save(model, tmp_path / "m")  # other weights: their captions are not as sure

@@ -15,13 +15,6 @@ from tuwen.train.checkpoint import newest_state
 from tuwen.train.loop import Run, train
 
 
-@pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUWEN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture
 def best(tmp_path):
     (tmp_path / "state").mkdir()

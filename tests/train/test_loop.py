@@ -30,13 +30,6 @@ from tuwen.types import Sample, Terms
 WHOLE = ("data.val=0", "data.test=0")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUWEN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def learn(out, data="scenes:0:32", *, recipe="cnn-transformer", settings=(), **more):
     """A short run; gives its events."""
     events = []
@@ -130,7 +123,7 @@ def gradient(run, accumulate):
     run.model.eval()  # in training, batch norms know which part of a batch they see
     recipe = run.recipe
     run.recipe = replace(recipe, train=replace(recipe.train, accumulate=accumulate))
-    terms = run.backward(run.source.batch([(row, -1) for row in range(8)]))
+    terms = run.backward(run.sources.learned.batch([(row, -1) for row in range(8)]))
     found = {name: p.grad.clone() for name, p in run.model.named_parameters() if p.grad is not None}
     run.optimiser.zero_grad()
     run.recipe = recipe

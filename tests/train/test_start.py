@@ -20,13 +20,6 @@ from tuwen.train.start import recipe_to_start_with
 WHOLE = ("data.val=0", "data.test=0")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TUWEN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def short(count):
     return [{**row, "text": [" ".join(text.split()[:3]) for text in row["text"]]} for row in rows(count)]
 

@@ -55,8 +55,13 @@ def open_model(path: str, device: str) -> Any:
     from tuwen.ensemble import Ensemble
     from tuwen.train.precision import choose_device
 
-    several = [] if Path(path).exists() else [one.strip() for one in path.split(",")]
+    several = model_paths(path)
     return Ensemble.load(several, choose_device(device)) if len(several) > 1 else load(path, choose_device(device))
+
+
+def model_paths(path: str) -> list[str]:
+    """One model directory, or several with commas between; a folder with a comma in its name is one."""
+    return [path] if Path(path).exists() else [one.strip() for one in path.split(",")]
 
 
 def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:

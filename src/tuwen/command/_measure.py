@@ -127,7 +127,9 @@ def _texts(rows: Dataset) -> list[str]:
 
 
 def _check_calibrate(request: Request) -> None:
-    if request.calibrate and "," in request.model and not Path(request.model).exists():
+    from tuwen.command._ask import model_paths
+
+    if request.calibrate and len(model_paths(request.model)) > 1:
         raise ConfigError(
             f"--calibrate keeps the confidence in a model directory, and {request.model} names several; calibrate one of them"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def calibrate(model: CrossModal, found: Evaluation, method: Any) -> Confidence:
     found.intervals.update(rates.intervals())
     found.chance.update(chance)
     found.tables["reliability"] = reliability(told, fitted.cider)
-    return Confidence(**{**vars(fitted), "figures": rates.figures})
+    return replace(fitted, figures=rates.figures)
 
 
 def _columns(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
@@ -21,12 +20,11 @@ from tuwen.generate.greedy import Config as Greedy
 from tuwen.recipe import Recipe
 from tuwen.train.best import Best
 from tuwen.train.checkpoint import State, newest_state, save_state
-from tuwen.train.feed import Ahead, Source, cut
+from tuwen.train.feed import Ahead, cut
 from tuwen.train.interrupt import interruptible
 from tuwen.train.log import Log, Report, peak_memory_mb
 from tuwen.train.optimiser import (
     Average,
-    learns_norms,
     make_optimiser,
     moving,
     optimiser_tensors,
@@ -35,26 +33,22 @@ from tuwen.train.optimiser import (
     swapped,
     trainable,
 )
-from tuwen.train.plan import POOL, Plan
 from tuwen.train.precision import random_states, set_random_states
 from tuwen.train.setup import (
     Machine,
     Unfinished,
     estimate,
+    fitting,
     learned_routes,
-    make_caches,
     moving_names,
     prepare_data,
-    usable,
-    without_broken,
 )
+from tuwen.train.sources import make_sources
 from tuwen.train.start import first_model, recipe_to_start_with
-from tuwen.types import Batch, Sample, Terms
+from tuwen.types import Batch, Terms
 
 _FIRST = 20
 """Steps after which a time limit is turned into a number of steps."""
-_LOOKING = 0.1
-"""Share of a time limit that may go into looking at the validation part; three looks are taken whatever they cost."""
 _SAMPLES = 3
 """Rows shown at each evaluation."""
 
@@ -102,7 +96,7 @@ def train(
 
 
 def _loop(run: Run, stopped: list[bool]) -> None:
-    settings, ahead, saved_at = run.recipe.train, Ahead(run.source, run.plan), time.monotonic()
+    settings, ahead, saved_at = run.recipe.train, Ahead(run.sources.learned, run.sources.plan), time.monotonic()
     run.model.train()
     if run.step == 0 and settings.start_from:
         run.evaluate()  # a run that only makes it worse keeps what it began with
@@ -155,7 +149,12 @@ class Run:
         self.model.to(self.machine.device)
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
         self.routes = learned_routes(self.recipe)
-        self._feed(rows, held_out)
+        self.sources = make_sources(
+            self.model, rows, held_out, machine=self.machine, log=self.log, name=self.dataset.name
+        )
+        for objective in self.objectives.values():
+            if hasattr(objective, "fit"):
+                objective.fit(self.sources.learned.samples)
         fingerprint = self.dataset.fingerprint()
         if about and about["fingerprint"] != fingerprint:
             self.log("warning", text="the data has changed since this run began; it goes on with the data as it is now")
@@ -168,42 +167,6 @@ class Run:
         precision = str(self.machine.precision).removeprefix("torch.")
         unfinished.begin(self.model, {"data": self.data_name, "fingerprint": fingerprint, "precision": precision})
 
-    def _feed(self, rows: list[Sample], held_out: list[Sample]) -> None:
-        """Caches, sources and the plan; rows that cannot be read are refused, or left out and counted."""
-        every, broken = [*rows, *held_out], {}
-
-        def skip(row: int, error: DataError) -> None:
-            if self.recipe.data.on_error == "raise":
-                raise error
-            broken[every[row].key] = str(error)
-
-        caches, targets = (
-            make_caches(self.model, every, self.machine, self.log, skip, learned=len(rows), targets=t)
-            for t in (False, True)
-        )
-        if broken:
-            shown = "; ".join(list(broken.values())[:3])
-            self.log("warning", text=f"left out {len(broken)} rows that cannot be read: {shown}", rows=sorted(broken))
-        rows = usable(without_broken(rows, broken), self.recipe)
-        if not rows:
-            raise DataError(f"{self.dataset.name}: no training row is left; all {len(broken)} cannot be read")
-        self.caches = [*caches.values(), *targets.values()]
-        for objective in self.objectives.values():
-            if hasattr(objective, "fit"):
-                objective.fit(rows)
-        self.source = Source(self.model, rows, caches, targets)
-        self.held_out = Source(self.model, without_broken(held_out, broken), caches, targets)
-        train = self.recipe.train
-        data, pool = self.recipe.data, 1 if learns_norms(self.model) else POOL
-        self.plan = Plan(
-            self.source.lengths(),
-            batch=train.batch,
-            captions=data.captions,
-            seed=train.seed,
-            pool=pool,
-            views=1 + len(data.views),
-        )
-
     def _start(self) -> None:
         train = self.recipe.train
         torch.manual_seed(train.seed)
@@ -211,7 +174,7 @@ class Run:
         self.optimiser = make_optimiser(self.model, train)
         self.average = Average(self.model, train.ema)
         self.step, self.saved, self.planned, self.spent_s = 0, -1, False, 0.0
-        steps = train.steps or max(1, math.ceil(train.epochs * self.plan.steps_per_epoch))
+        steps = train.steps or max(1, math.ceil(train.epochs * self.sources.plan.steps_per_epoch))
         self._set_steps(steps, train.evaluations)
         self.best, self.best_step, self.since_best = math.nan, 0, 0
         self.figures: dict[str, float] = {}
@@ -267,7 +230,7 @@ class Run:
     def log_step(self, terms: Mapping[str, torch.Tensor], lr: float) -> None:
         values: dict[str, Any] = {name: round(float(value), 6) for name, value in terms.items()}
         recent = self.took_s[-50:]
-        rows_per_s = self.plan.batch * len(recent) / max(1e-9, sum(recent))
+        rows_per_s = self.sources.plan.batch * len(recent) / max(1e-9, sum(recent))
         left_s = (self.steps - self.step) * sum(recent) / len(recent)
         self.log(
             "step", step=self.step, steps=self.steps, **values, lr=round(lr, 8), rows_per_s=round(rows_per_s, 1),
@@ -294,7 +257,7 @@ class Run:
         samples = result.rows[:_SAMPLES]
         took_s = round(time.monotonic() - began, 2)
         self.log("evaluation", step=self.step, figures=figures, best=better, samples=samples, took_s=took_s)
-        for text in diagnose.warnings_of(result.figures, self.plan.batch):
+        for text in diagnose.warnings_of(result.figures, self.sources.plan.batch):
             self.log("warning", step=self.step, text=text)
 
     def average_best(self) -> None:
@@ -314,7 +277,7 @@ class Run:
 
     def _judge(self, rows: int = 0) -> Evaluation:
         rows = rows or self.recipe.train.evaluate_rows
-        batches = (b.to(self.machine.device) for b in self.held_out.in_order(64, rows))
+        batches = (b.to(self.machine.device) for b in self.sources.held_out.in_order(64, rows))
         with self.machine.autocast():
             return evaluate(self.model, batches, method=Greedy(), objectives=self.objectives, weight=self.recipe.weight)
 
@@ -354,12 +317,9 @@ class Run:
         train, began = self.recipe.train, time.monotonic()
         self.evaluate()
         evaluate_s = time.monotonic() - began
-        step_s = median(self.took_s[5:] or self.took_s)  # the first are slow; a resumed run may have few
-        looks = max(3, min(train.evaluations, int(_LOOKING * train.time_limit_s / max(1e-6, evaluate_s))))
-        left_s = train.time_limit_s - sum(self.took_s) - evaluate_s * (looks + 1)
         self.planned = True
-        fit = max(_FIRST + 1, _FIRST + int(left_s / step_s * 0.97))
-        self._set_steps(min(fit, train.steps) if train.steps else fit, looks)
+        steps, looks, left_s = fitting(train, _FIRST, self.took_s, evaluate_s)
+        self._set_steps(steps, looks)
         if left_s < 0:
             self.log(
                 "warning",
@@ -373,7 +333,7 @@ class Run:
         before = {
             name: buffer.clone() for name, buffer in self.model.named_buffers()
         }  # batch norms count what they see
-        batch = self.source.batch(self.plan.items(0))
+        batch = self.sources.learned.batch(self.sources.plan.items(0))
         for _ in range(2):  # the first also builds kernels
             began = time.monotonic()
             self.model.train()
@@ -383,9 +343,7 @@ class Run:
         set_random_states(random)
         self.model.load_state_dict(before, strict=False)
         steps = self.steps if not self.recipe.train.time_limit_s else int(self.recipe.train.time_limit_s / step_s)
-        cost = estimate(
-            self.model, self.caches, len(self.source.samples) + len(self.held_out.samples), step_s, steps, self.out
-        )
+        cost = estimate(self.model, self.sources.caches, len(self.sources), step_s, steps, self.out)
         precision = str(self.machine.precision).removeprefix("torch.")
         self.log(
             "estimate", device=str(self.machine.device), precision=precision, threads=torch.get_num_threads(), **cost

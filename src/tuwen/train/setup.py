@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -22,12 +23,14 @@ from tuwen.data._dataset import Dataset, open_data
 from tuwen.data._files import cache_folder
 from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.model import CrossModal
-from tuwen.recipe import Recipe
+from tuwen.recipe import Recipe, Train
 from tuwen.train.cache import Cached
 from tuwen.train.log import Log, peak_memory_mb
 from tuwen.train.precision import autocast, choose_device, choose_precision
 from tuwen.types import Route, Sample
 
+_LOOKING = 0.1
+"""Share of a time limit that may go into looking at the validation part; three looks are taken whatever they cost."""
 _AT_ONCE = 16
 """Pictures that one core encodes at once."""
 _log = logging.getLogger("tuwen")
@@ -217,6 +220,23 @@ def estimate(
         "cache_mb": round(cache_mb),
         "cache": str(cache_folder(model.recipe.data.cache)),
     }
+
+
+def fitting(train: Train, done: int, took_s: Sequence[float], evaluate_s: float) -> tuple[int, int, float]:
+    """How many steps and looks fit into the time limit of a run that has just begun.
+
+    Args:
+        done: steps that were made.
+        took_s: seconds of each of them, or of the last; the first five are slow and tell nothing.
+        evaluate_s: seconds of one look at the validation part.
+    Returns:
+        steps, those that were made among them; looks; seconds left for steps, below 0 where the looks take all.
+    """
+    step_s = median(took_s[5:] or took_s)  # a resumed run may have few
+    looks = max(3, min(train.evaluations, int(_LOOKING * train.time_limit_s / max(1e-6, evaluate_s))))
+    left_s = train.time_limit_s - sum(took_s) - evaluate_s * (looks + 1)
+    fit = done + max(1, int(left_s / step_s * 0.97))
+    return min(fit, train.steps) if train.steps else fit, looks, left_s
 
 
 def prepare_data(

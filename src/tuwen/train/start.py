@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tuwen.directory import stored
+from tuwen.directory import recipe_of, stored
 from tuwen.errors import ConfigError
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe, name_of
@@ -22,7 +22,7 @@ def recipe_to_start_with(settings: Sequence[str]) -> Recipe | None:
     named = [setting.removeprefix(_SETTING) for setting in settings if setting.startswith(_SETTING)]
     if not named or not named[-1]:
         return None
-    recipe, _, _ = stored(named[-1])
+    recipe = recipe_of(named[-1])
     return replace(recipe, train=replace(recipe.train, steps=0, time_limit_s=0.0))
 
 
