@@ -35,8 +35,11 @@ class Train:
     """Rows (pictures with their captions) of one optimiser step."""
     accumulate: int = 1
     """Parts that a batch is cut into, to save memory; a contrastive objective then has the negatives of its part only."""
+    optimiser: Literal["adamw", "muon"] = "adamw"
+    """adamw; or muon: the maps between hidden layers take orthogonal steps. Fewer steps, each a little longer; all else, and
+    pretrained parts, by adamw."""
     lr: float = 1e-3
-    """Peak learning rate of AdamW."""
+    """Peak learning rate."""
     lr_pretrained: float = 1e-5
     """Peak learning rate of pretrained encoders that are fine-tuned."""
     weight_decay: float = 0.05

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from tests import eight
-from tests.task.test_confidence import by_hand
 from tests.test_evaluation import batches
 
 from tuwen.errors import DataError
@@ -67,7 +66,7 @@ def test_an_evaluation_says_how_sure_a_calibrated_model_is():
     model = eight.model()
     plain = evaluate(model, batches(model), method=Beam())
     assert "confidence_ece" not in plain.figures and "confidence" not in plain.rows[0] and not plain.tables
-    model.confidence = by_hand({"tokens": 1.0}, bias=-8.0)
+    model.confidence = eight.confidence({"tokens": 1.0}, bias=-8.0)
     try:
         found = evaluate(model, batches(model), method=Beam())
         other = evaluate(model, batches(model), method=Beam(beams=2))

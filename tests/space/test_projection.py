@@ -4,7 +4,7 @@ import pytest
 import torch
 from tests.contract._parts import latent
 
-from tuwen.errors import ConfigError, ShapeError
+from tuwen.errors import ShapeError
 from tuwen.layers import masked_max, masked_mean
 from tuwen.space.projection import Config, some
 from tuwen.types import Latent, Widths
@@ -44,20 +44,16 @@ def test_what_is_not_real_stays_so_and_one_token_is_left():
         assert not (left & ~mask).any() and left.any(1).tolist() == [True, True, False]
 
 
-def test_without_a_width_only_the_pooled_vector_is_projected():
+def test_without_a_width_tokens_stay_as_they_are():
     part, given = made(width=0), latent(3, masked=True)
     found = part(given)
-    assert found.tokens is None and found.mask is None
+    assert found.tokens is given.tokens and found.mask is given.mask
     assert {name.partition(".")[0] for name, _ in part.named_parameters()} == {"pooled", "log_scale", "bias"}
     torch.testing.assert_close(found.pooled, made(width=0)(replace(given, tokens=None, mask=None)).pooled)
+    torch.testing.assert_close(made(width=0, embed=0)(given).pooled, masked_mean(given.tokens, given.mask))
 
 
-def test_what_cannot_be_pooled_is_refused():
-    with pytest.raises(
-        ConfigError, match=r"width 0 makes no tokens, which pool=max with embed=8 reads\. Set width=256"
-    ):
-        made(width=0, pool="max")
-    with pytest.raises(ConfigError, match="which pool=encoder with embed=0 reads"):
-        made(width=0, embed=0)
-    with pytest.raises(ShapeError, match=r"reads tokens and the encoder gave none\. Set the width of its space to 0\."):
-        made()(replace(latent(1), tokens=None))
+def test_tokens_that_are_read_have_to_be_there():
+    for settings in ({}, {"width": 0, "pool": "max"}, {"width": 0, "embed": 0}):
+        with pytest.raises(ShapeError, match=r"reads tokens, and the encoder gave none\. Set width=0 and pool=encoder"):
+            made(**settings)(replace(latent(1), tokens=None))

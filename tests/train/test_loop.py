@@ -333,7 +333,7 @@ def test_resume_keeps_precision_and_settings_and_says_what_has_no_effect(tmp_pat
     heard = []
     run = Run("scenes:0:32", tmp_path, "coca", ("train.lr=0.5",), True, heard.append)
     assert run.machine.precision is torch.float32
-    assert (run.recipe.name, run.recipe.train.lr, run.steps) == ("cnn-transformer", 1.2e-3, 6)
+    assert (run.recipe.name, run.recipe.train.lr, run.steps) == ("cnn-transformer", 5e-3, 6)
     said = [event["text"] for event in of(heard, "warning")]
     assert said == ["--resume keeps the settings that the run began with; without effect: train.lr=0.5"]
 

@@ -32,7 +32,7 @@ class Config:
 class Attention(nn.Module):
     """Latents of some fields -> one Latent of B rows: all their tokens side by side, and what the query read of them.
 
-    Each field goes through its own linear layer and norm. Of several values of a field a row contributes the first.
+    Each field goes through its own linear layer and norm; one alone, of the same width, stays as it is. Of several values of a field a row contributes the first.
     The mask is False for the tokens of fields that a row lacks; a row with nothing is zeros.
 
     Source:
@@ -48,10 +48,14 @@ class Attention(nn.Module):
             )
         self.config = config
         self.widths = Widths(config.width, config.width)
+        fields = field_widths(widths, "fuse.attention")
+        alone = [w.tokens for w in fields.values()] == [config.width]
         self.linear = nn.ModuleDict(
             {
-                name: nn.Sequential(nn.Linear(w.tokens, config.width), nn.LayerNorm(config.width))
-                for name, w in field_widths(widths, "fuse.attention").items()
+                name: nn.Identity()
+                if alone
+                else nn.Sequential(nn.Linear(w.tokens, config.width), nn.LayerNorm(config.width))
+                for name, w in fields.items()
             }
         )
         self.pool = AttentionPool(config.width, config.heads)

@@ -26,6 +26,8 @@ class Sizes:
     """Longest caption, in tokens."""
     dropout: float
     """Share that the transformers drop in training."""
+    optimiser: Literal["adamw", "muon"]
+    """What moves the weights: with widths of 128, muon takes half as many steps at little more time each."""
     lr: float
     """Peak learning rate."""
     captions: Literal["all", "detailed"]
@@ -44,7 +46,8 @@ class Sizes:
             vocabulary=1_000 if captions < 2_000 else 3_000 if captions < 100_000 else 8_000,
             max_tokens=int(min(128, max(32, 4 * facts.words_per_caption))),
             dropout=0.0 if small else 0.1,
-            lr=1.2e-3 if small else 1e-3,
+            optimiser="muon" if small else "adamw",
+            lr=5e-3 if small else 1e-3,
             captions="detailed" if small else "all",
             epochs=min(400.0, max(4.0, 100_000 / max(1, facts.num_train))),
         )

@@ -34,7 +34,7 @@ def cnn_transformer(facts: Facts) -> Recipe:
         objective={"caption": caption.Config(smoothing=0.1)},
         routes={"caption": Route(given=("image",), make="text")},
         data=Data(captions=size.captions),
-        train=Train(epochs=size.epochs, batch=32, lr=size.lr, ema=0.999, metric="cider"),
+        train=Train(epochs=size.epochs, batch=32, optimiser=size.optimiser, lr=size.lr, ema=0.999, metric="cider"),
     )
 
 

@@ -22,7 +22,7 @@ def dual_encoder(facts: Facts) -> Recipe:
         name="dual-encoder",
         encode={"image": image_pretrained.Config(), "text": text_bow.Config()},
         space={"image": tower, "text": tower},
-        train=replace(base.train, lr=1e-3, batch=128),
+        train=replace(base.train, optimiser="adamw", lr=1e-3, batch=128),
     )
 
 
@@ -47,7 +47,15 @@ def clip(facts: Facts) -> Recipe:
         objective={"match": contrastive.Config()},
         routes={"image": Route(given=("image",), how="embed"), "text": Route(given=("text",), how="embed")},
         data=Data(captions="one"),
-        train=Train(epochs=size.epochs, batch=128, lr=size.lr, ema=0.999, metric="recall", evaluate_rows=1000),
+        train=Train(
+            epochs=size.epochs,
+            batch=128,
+            optimiser=size.optimiser,
+            lr=size.lr,
+            ema=0.999,
+            metric="recall",
+            evaluate_rows=1000,
+        ),
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from tuwen.errors import ConfigError, ShapeError
+from tuwen.errors import ShapeError
 from tuwen.layers import AttentionPool, masked_max, masked_mean
 from tuwen.types import Latent, Widths
 
@@ -17,7 +17,7 @@ from tuwen.types import Latent, Widths
 @dataclass(frozen=True, kw_only=True)
 class Config:
     width: int = 384
-    """Width D of the tokens that decoders read; 0: none, where only pooled vectors are compared."""
+    """Width D of the tokens that decoders read; 0: as the encoder gives them."""
     embed: int = 256
     """Width D of the pooled vector that is compared; 0: none, the pooled vector is the mean of the tokens."""
     pool: Literal["encoder", "attention", "mean", "max"] = "encoder"
@@ -48,58 +48,57 @@ class Projection(nn.Module):
     def __init__(self, config: Config, widths: Widths):
         super().__init__()
         self.config = config
-        self.widths = Widths(config.width, config.embed or config.width)
+        self.widths = Widths(config.width or widths.tokens, config.embed or config.width or widths.tokens)
         self.dropout = nn.Dropout(config.dropout)
+        width = self.widths.tokens
         if config.width:
             self.norm = nn.LayerNorm(widths.tokens)
-            self.tokens = nn.Linear(widths.tokens, config.width)
-            self.norm_out = nn.LayerNorm(config.width)
-        elif config.pool != "encoder" or not config.embed:
-            raise ConfigError(
-                f"space.projection: width 0 makes no tokens, which pool={config.pool} with embed={config.embed} reads. "
-                "Set width=256, or pool=encoder with an embed above 0."
-            )
+            self.tokens = nn.Linear(widths.tokens, width)
+            self.norm_out = nn.LayerNorm(width)
         if config.embed:
-            self.pool = AttentionPool(config.width, config.heads) if config.pool == "attention" else None
-            self.pooled = nn.Linear(widths.pooled if config.pool == "encoder" else config.width, config.embed)
+            pools: dict[str, Any] = {
+                "attention": AttentionPool,
+                "mean": lambda *_: masked_mean,
+                "max": lambda *_: masked_max,
+            }
+            if config.pool != "encoder":
+                self.pool = pools[config.pool](width, config.heads)
+            self.pooled = nn.Linear(widths.pooled if config.pool == "encoder" else width, config.embed)
             self.log_scale = nn.Parameter(torch.tensor(math.log(config.scale) / 2))
             self.bias = nn.Parameter(torch.tensor(config.bias / 2))
 
     def forward(self, latent: Latent) -> Latent:
-        placed = self._tokens(latent) if self.config.width else replace(latent, tokens=None, mask=None, grid=None)
+        placed = self._tokens(latent)
         if not self.config.embed:
-            return replace(placed, pooled=self._mean(placed))
+            return replace(placed, pooled=masked_mean(*self._read(placed)))
         scale, bias = self.log_scale.clamp(max=math.log(100) / 2).exp(), self.bias
         return replace(placed, pooled=self.pooled(self._source(placed)), scale=scale, bias=bias)
 
     def _tokens(self, latent: Latent) -> Latent:
         """The same with its tokens projected; in training without those that are hidden."""
-        if latent.tokens is None:
-            raise ShapeError(
-                "space.projection reads tokens and the encoder gave none. Set the width of its space to 0."
-            )
-        tokens = self.norm_out(self.tokens(self.dropout(self.norm(latent.tokens))))
-        hides = self.training and self.config.hidden
-        return replace(
-            latent, tokens=tokens, mask=some(tokens, latent.mask, self.config.hidden) if hides else latent.mask
-        )
+        if latent.tokens is None and not self.config.width:
+            return latent
+        tokens, mask = self._read(latent)
+        if self.config.width:
+            tokens = self.norm_out(self.tokens(self.dropout(self.norm(tokens))))
+        if self.training and self.config.hidden:
+            mask = some(tokens, mask, self.config.hidden)
+        return replace(latent, tokens=tokens, mask=mask)
 
     def _source(self, latent: Latent) -> Tensor:
         """(P, ...) what is projected to the pooled vector."""
-        if self.pool is not None:
-            return self.pool(latent.tokens, latent.mask)
-        return {"encoder": self._dropped, "mean": self._mean, "max": self._max}[self.config.pool](latent)
+        if self.config.pool == "encoder":
+            return self.dropout(latent.pooled)
+        return self.pool(*self._read(latent))
 
-    def _dropped(self, latent: Latent) -> Tensor:
-        return self.dropout(latent.pooled)
-
-    def _mean(self, latent: Latent) -> Tensor:
-        assert latent.tokens is not None
-        return masked_mean(latent.tokens, latent.mask)
-
-    def _max(self, latent: Latent) -> Tensor:
-        assert latent.tokens is not None
-        return masked_max(latent.tokens, latent.mask)
+    def _read(self, latent: Latent) -> tuple[Tensor, Tensor | None]:
+        """Tokens and mask, which have to be there."""
+        if latent.tokens is None:
+            raise ShapeError(
+                f"space.projection with width={self.config.width}, pool={self.config.pool} and embed={self.config.embed} "
+                "reads tokens, and the encoder gave none. Set width=0 and pool=encoder, with an embed above 0."
+            )
+        return latent.tokens, latent.mask
 
 
 def some(tokens_PTD: Tensor, mask_PT: Tensor | None, hidden: float) -> Tensor:

@@ -1,15 +1,21 @@
-"""AdamW with its groups, the learning rate of a step, and the running average of the weights."""
+"""AdamW or Muon with their groups, the learning rate of a step, and the running average of the weights."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tuwen.recipe import Train
+
+_MOMENTUM = 0.95
+"""Decay of the running mean of gradients that Muon makes orthogonal, looked ahead as Nesterov's."""
+_RMS = 0.2
+"""Root mean square of a step of AdamW at learning rate 1, as it is usually."""
 
 
 def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -24,22 +30,87 @@ def learns_norms(model: nn.Module) -> bool:
 def make_optimiser(model: nn.Module, train: Train) -> torch.optim.AdamW:
     """AdamW: matrices decay, vectors and scalars do not; fine-tuned pretrained parts have a learning rate of their own.
 
+    With `train.optimiser=muon` the maps between hidden layers are moved by Muon, all else by AdamW.
+
     Source:
         Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
     pretrained = {id(p) for m in model.modules() if getattr(m, "pretrained", False) for p in m.parameters()}
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    turned = {id(p) for p in hidden_maps(model)} - pretrained if train.optimiser == "muon" else set()
+    groups: dict[tuple[bool, bool, bool], list[nn.Parameter]] = {}
     for p in trainable(model).values():
-        groups.setdefault((p.ndim >= 2, id(p) in pretrained), []).append(p)
+        groups.setdefault((p.ndim >= 2, id(p) in pretrained, id(p) in turned), []).append(p)
     made = [
         {
             "params": ps,
             "weight_decay": train.weight_decay if decays else 0.0,
             "peak": train.lr_pretrained if old else train.lr,
+            "orthogonal": orthogonal,
         }
-        for (decays, old), ps in groups.items()
+        for (decays, old, orthogonal), ps in groups.items()
     ]
-    return torch.optim.AdamW(made, lr=train.lr, betas=train.betas, fused=True)
+    kind = Muon if turned else torch.optim.AdamW
+    return kind(made, lr=train.lr, betas=train.betas, fused=True)
+
+
+def hidden_maps(model: nn.Module) -> list[nn.Parameter]:
+    """Weights of linear layers and convolutions, but not those that an embedding shares."""
+    embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+    maps = (m for m in model.modules() if isinstance(m, nn.Linear | nn.modules.conv._ConvNd))
+    return [p for m in maps if isinstance(p := m.weight, nn.Parameter) and id(p) not in embeddings]
+
+
+class Muon(torch.optim.AdamW):
+    """AdamW, but groups with `orthogonal` move along their momentum made orthogonal: all its directions equally far.
+
+    Steps are as long as AdamW's would be, so both take the same learning rate. Unlike torch.optim.Muon it takes
+    convolutions, as (out, the rest), works in float32, which is faster on a CPU without bfloat16, and treats all
+    matrices of one shape at once.
+
+    Source:
+        Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the length of a step: Liu et al. 2025,
+        arXiv:2502.16982.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            if group["orthogonal"]:
+                shapes: dict[tuple[int, int], list[nn.Parameter]] = {}
+                for p in group["params"]:
+                    if p.grad is not None:
+                        shapes.setdefault((len(p), p[0].numel()), []).append(p)
+                for ps in shapes.values():
+                    self._turn(ps, group["lr"], group["weight_decay"])
+        return super().step(closure)
+
+    def _turn(self, ps: list[nn.Parameter], lr: float, decay: float) -> None:
+        """Moves matrices of one shape, and takes their gradients away."""
+        moves = []
+        for p in ps:
+            assert p.grad is not None
+            momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+            momentum.lerp_(p.grad, 1 - _MOMENTUM)
+            moves.append(p.grad.lerp(momentum, _MOMENTUM).flatten(1))
+            p.grad = None
+        moves_NRC = orthogonal(torch.stack(moves))
+        length = _RMS * math.sqrt(max(moves_NRC.shape[1:]))
+        for p, move_RC in zip(ps, moves_NRC, strict=True):
+            p.mul_(1 - lr * decay).add_(move_RC.view_as(p), alpha=-lr * length)
+
+
+def orthogonal(matrix_NRC: Tensor) -> Tensor:
+    """(N, R, C) -> (N, R, C): near the nearest orthogonal matrices, with singular values between 0.5 and 1.25.
+
+    Five steps of a Newton-Schulz iteration whose coefficients raise small singular values fast.
+    """
+    wide = matrix_NRC.shape[1] <= matrix_NRC.shape[2]
+    x = matrix_NRC if wide else matrix_NRC.mT
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
+    return x if wide else x.mT
 
 
 def set_lr(optimiser: torch.optim.Optimizer, step: int, steps: int, train: Train) -> float:
@@ -113,6 +184,6 @@ def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dic
 
 def restore_optimiser(model: nn.Module, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     for name, p in trainable(model).items():
-        keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"optimiser.{key}.{name}" in tensors]
+        keys = [key for key in ("step", "exp_avg", "exp_avg_sq", "momentum") if f"optimiser.{key}.{name}" in tensors]
         if keys:
             optimiser.state[p] = {key: tensors[f"optimiser.{key}.{name}"].to(p.device, copy=True) for key in keys}
