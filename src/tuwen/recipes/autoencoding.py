@@ -114,7 +114,7 @@ def multimodal_autoencoder(facts: Facts) -> Recipe:
             "draw": Route(given=("text",), make="image"),
         },
         data=Data(captions="one"),
-        train=Train(epochs=size.epochs, batch=32, optimiser=size.optimiser, lr=size.lr, ema=0.999),
+        train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=size.lr, ema=0.999),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tuwen.data._config import Data
 from tuwen.decode import text_rnn, text_transformer
@@ -13,6 +14,9 @@ from tuwen.recipes._sizes import Sizes
 from tuwen.space import projection
 from tuwen.types import Facts, Route
 
+_RECURRENT: dict[str, Any] = {"optimiser": "adamw", "lr": 1e-3}
+"""How what is recurrent learns: its gates are no maps between layers."""
+
 
 def cnn_transformer(facts: Facts) -> Recipe:
     """A CNN reads the picture, a transformer writes the caption over its grid."""
@@ -20,13 +24,14 @@ def cnn_transformer(facts: Facts) -> Recipe:
     return Recipe(
         name="cnn-transformer",
         encode={"image": image_cnn.Config(size=size.side)},
-        space={"image": projection.Config(width=size.width, embed=0)},
+        space={"image": projection.Config(width=size.width, embed=0, dropout=size.dropout / 3, hidden=size.hidden)},
         decode={
             "text": text_transformer.Config(
                 width=size.width,
                 heads=size.heads,
                 layers=size.layers,
                 dropout=size.dropout,
+                word_dropout=size.word_dropout,
                 vocabulary=size.vocabulary,
                 max_tokens=size.max_tokens,
             )
@@ -34,7 +39,7 @@ def cnn_transformer(facts: Facts) -> Recipe:
         objective={"caption": caption.Config(smoothing=0.1)},
         routes={"caption": Route(given=("image",), make="text")},
         data=Data(captions=size.captions),
-        train=Train(epochs=size.epochs, batch=32, optimiser=size.optimiser, lr=size.lr, ema=0.999, metric="cider"),
+        train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=size.lr, ema=0.999, metric="cider"),
     )
 
 
@@ -70,10 +75,11 @@ def show_attend_tell(facts: Facts) -> Recipe:
         space={"image": projection.Config(width=width, embed=0)},
         decode={"text": decoder},
         objective={**base.objective, "coverage": coverage.Config()},
+        train=replace(base.train, **_RECURRENT),
     )
 
 
 def _recurrent(facts: Facts, name: str, cell: str) -> Recipe:
     base, size = cnn_transformer(facts), Sizes.of(facts)
     decoder = text_rnn.Config(cell=cell, width=size.width, vocabulary=size.vocabulary, max_tokens=size.max_tokens)  # type: ignore[arg-type]
-    return replace(base, name=name, decode={"text": decoder})
+    return replace(base, name=name, decode={"text": decoder}, train=replace(base.train, **_RECURRENT))

@@ -50,7 +50,7 @@ def clip(facts: Facts) -> Recipe:
         train=Train(
             epochs=size.epochs,
             batch=128,
-            optimiser=size.optimiser,
+            optimiser="muon",
             lr=size.lr,
             ema=0.999,
             metric="recall",

@@ -31,7 +31,7 @@ def coca(facts: Facts) -> Recipe:
         name="coca",
         encode={**base.encode, "text": text},
         space={
-            "image": projection.Config(width=size.width, embed=256, pool="attention", heads=size.heads),
+            "image": replace(base.space["image"], embed=256, pool="attention", heads=size.heads),
             "text": projection.Config(width=size.width, embed=256),
         },
         objective={"caption": caption.Config(smoothing=0.1), "contrastive": contrastive.Config()},
