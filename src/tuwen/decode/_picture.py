@@ -62,5 +62,10 @@ class PictureDecoder(nn.Module):
 
     def pictures(self, made_PCHW: Tensor) -> list[np.ndarray]:
         """What `make` gives, each as (side, side, C) uint8."""
-        pixels = made_PCHW.float().mul(255).round().clamp(0, 255).to(torch.uint8)
-        return list(pixels.permute(0, 2, 3, 1).cpu().numpy())
+        return as_pixels(made_PCHW)
+
+
+def as_pixels(made_PCHW: Tensor) -> list[np.ndarray]:
+    """(P, C, H, W) from 0 to 1, what lies outside cut -> each picture as (H, W, C) uint8."""
+    pixels = made_PCHW.float().mul(255).round().clamp(0, 255).to(torch.uint8)
+    return list(pixels.permute(0, 2, 3, 1).cpu().numpy())

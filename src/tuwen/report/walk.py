@@ -38,10 +38,8 @@ def between(model: CrossModal, start: str, end: str, *, places: int = PLACES) ->
 
     Both ends are the pictures that `model.draw` makes of the texts, but for what a decoder draws at random.
     """
-    import torch
-
     from tuwen.task._asking import asking
-    from tuwen.task._pictures import latent_of, route_from
+    from tuwen.task._pictures import latent_of, make, route_from
     from tuwen.types import Sample
 
     way = route_from(model, "image", {"text"})
@@ -51,7 +49,7 @@ def between(model: CrossModal, start: str, end: str, *, places: int = PLACES) ->
     decoder: Any = model.decoders["image"]
     with asking(model):
         line = _line(latent_of(model, way, model.batch(samples)), places)
-        found: list[np.ndarray] = decoder.pictures(decoder.make(line, generator=torch.Generator().manual_seed(0)))
+        found: list[np.ndarray] = decoder.pictures(make(decoder, line, alike=True))
     return found
 
 

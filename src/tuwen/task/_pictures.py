@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tuwen import registry
 from tuwen.types import Route
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from PIL.Image import Image
 
     from tuwen.model import CrossModal
@@ -40,6 +42,36 @@ def latent_of(model: CrossModal, name: str, batch: Batch) -> Latent:
     route = model.recipe.routes[name]
     made = model(batch, {name: route})
     return made.latents[name if route.fuse else route.given[0]]
+
+
+def make(
+    decoder: Any,
+    latent: Latent,
+    *,
+    generator: torch.Generator | None = None,
+    method: Any = None,
+    noise: torch.Tensor | None = None,
+    alike: bool = False,
+) -> torch.Tensor:
+    """(P, C, H, W) one picture for each row of a latent, as the decoder's `pictures` takes them.
+
+    Args:
+        generator: what is random; seed 0 without one.
+        method: of `generate/`, for a decoder whose pictures come of noise along a flow; `multistep` where it is left out.
+        noise: (P, C, H, W) that such pictures begin with, in place of the generator's.
+        alike: whether all pictures begin with the same noise.
+    """
+    import torch
+
+    if not hasattr(decoder, "velocity"):
+        made: torch.Tensor = decoder.make(latent, generator=generator)
+        return made
+    if noise is None:
+        noise = decoder.noise(1 if alike else len(latent), generator or torch.Generator().manual_seed(0))
+        noise = noise.expand(len(latent), -1, -1, -1)
+    walk = method or registry.get("generate", "multistep").Config().build()
+    drawn: torch.Tensor = walk(decoder, latent, noise.to(latent.pooled.device))
+    return drawn
 
 
 def image(pixels_HWC: np.ndarray, about: Mapping[str, Any] | None = None) -> Image:

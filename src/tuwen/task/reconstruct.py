@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import ROWS, Cancelled, Emit, ask, asking, at_least
 from tuwen.task._pictures import image as as_image
-from tuwen.task._pictures import latent_of, route_from
+from tuwen.task._pictures import latent_of, make, route_from
 from tuwen.types import Picture, Sample
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _texts(decoder: Any, latent: Latent, beam: int, cancelled: Cancelled | None)
 
 
 def _pictures(decoder: Any, latent: Latent, requests: Sequence[Request]) -> list[Response]:
-    made_PCHW = decoder.make(latent)
+    made_PCHW = make(decoder, latent)
     error: dict[int, float] = {}
     rows = [row for row, request in enumerate(requests) if request.image is not None]
     if rows and getattr(decoder, "pixelwise", False):

@@ -1,0 +1,164 @@
+"""Noise becomes a picture along a flow: a network says at every moment which way its pixels go, given a text or a class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tuwen.decode._picture import as_pixels
+from tuwen.decode._unet import UNet
+from tuwen.encode._image import Fit, check_channels, example_pictures, squares
+from tuwen.errors import ConfigError
+from tuwen.types import Decoded, Feed, Latent, Widths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    side: int = 64
+    """Side of the square picture in pixels; a multiple of patch, and of 2 more for each width but the first."""
+    channels: int = 3
+    """3: colours; 1: grey."""
+    patch: int = 2
+    """Side of the block of pixels that is one cell of the finest grid."""
+    widths: tuple[int, ...] = (64, 128, 192)
+    """Channels of each grid, multiples of heads; each grid is half as fine as the one before."""
+    blocks: int = 1
+    """Residual blocks of each grid, on the way down and on the way up."""
+    look: int = 16
+    """Side of the finest grid whose cells look at each other and at the words; the coarsest always do."""
+    heads: int = 4
+    """Attention heads."""
+    unsaid: float = 0.1
+    """Share of the pictures that training draws without what is given, from 0 to below 1: guidance needs some."""
+    times: Literal["logit_normal", "uniform"] = "logit_normal"
+    """How training draws the moments: more often in the middle of the way, where it is hardest, or all alike."""
+    fit: Fit = "squash"
+    """How a picture becomes a square target: squash, crop (the centre) or pad (with white)."""
+
+    def build(self, widths: Widths) -> ImageFlow:
+        return ImageFlow(self, widths)
+
+    @classmethod
+    def tiny(cls) -> Config:
+        return cls(side=8, patch=1, widths=(8, 16), look=4, heads=2)
+
+    def example(self, batch: int) -> list[np.ndarray]:
+        return example_pictures(batch, self.side)
+
+
+class ImageFlow(nn.Module):
+    """Pooled (P, D) and, where there are some, tokens (P, T, D) -> the velocity of the pixels; `generate/` follows it.
+
+    At moment t, from 0 to 1, a picture is t * pixels + (1 - t) * noise, with pixels from -1 to 1, and its velocity is
+    pixels - noise. In evaluation mode moments and noise are always the same, so that losses can be compared.
+
+    Source:
+        Liu et al. 2022, arXiv:2209.03003 (rectified flow); Lipman et al. 2022, arXiv:2210.02747; logit-normal moments: Esser
+        et al. 2024, arXiv:2403.03206; leaving out what is given: Ho and Salimans 2022, arXiv:2207.12598.
+    Raises:
+        ConfigError: side, widths or heads do not divide.
+    """
+
+    modality = "image"
+    pixelwise = False
+    """Its predictions are velocities."""
+
+    def __init__(self, config: Config, widths: Widths):
+        super().__init__()
+        check_channels("decode.image_flow", config.channels)
+        scale = config.patch * 2 ** (len(config.widths) - 1)
+        if not config.widths or config.side % scale:
+            raise ConfigError(
+                f"decode.image_flow: side is {config.side}; patch {config.patch} and {len(config.widths)} widths make a "
+                f"multiple of {scale}. Set side={max(1, round(config.side / scale)) * scale}, or give other widths."
+            )
+        if any(width % config.heads for width in config.widths):
+            raise ConfigError(f"decode.image_flow: widths {config.widths} are no multiples of heads, {config.heads}.")
+        self.config, self.side, self.channels = config, config.side, config.channels
+        grids = [config.side // config.patch // 2**level for level in range(len(config.widths))]
+        condition = 2 * max(config.widths)
+        self.when = nn.Sequential(nn.Linear(_WAVES, condition), nn.SiLU(), nn.Linear(condition, condition))
+        self.what = nn.Linear(widths.pooled, condition)
+        self.unsaid = nn.Parameter(torch.zeros(widths.pooled))
+        self.blank = nn.Parameter(torch.randn(1, 1, widths.tokens) * 0.02)
+        self.network = UNet(
+            config.channels, config.widths, blocks=config.blocks, patch=config.patch,
+            looks=[grid <= config.look for grid in grids], heads=config.heads, condition=condition, tokens=widths.tokens,
+        )  # fmt: skip
+
+    def prepare(self, values: Sequence[Any]) -> tuple[Tensor, None]:
+        """Raw pictures -> (P, C, side, side) uint8."""
+        return squares(values, self.side, self.config.fit, self.channels), None
+
+    def forward(self, latent: Latent, target: Feed) -> Decoded:
+        """Velocities and what they should be, both (P, C, side, side); one for each target."""
+        pixels = target.data.float() / 127.5 - 1
+        latent, num = latent.rows(target.owner_P), len(target)
+        generator = None if self.training else torch.Generator(pixels.device).manual_seed(0)
+        noise = torch.randn(pixels.shape, generator=generator, device=pixels.device)
+        t_P = self._moments(num, generator, pixels.device)
+        said_P = torch.ones(num, dtype=torch.bool, device=pixels.device)
+        if self.training and self.config.unsaid:
+            said_P = torch.rand(num, device=pixels.device) >= self.config.unsaid
+        t = t_P[:, None, None, None]
+        velocity = self._velocity(t * pixels + (1 - t) * noise, t_P, latent, said_P)
+        return Decoded(velocity.float(), pixels - noise, owner_P=target.owner_P)
+
+    def _moments(self, num: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """(P,) spread evenly over their distribution, so that every batch has early and late ones."""
+        even_P = torch.rand(1, generator=generator, device=device) + torch.arange(num, device=device) / max(1, num)
+        even_P = (even_P % 1).clamp(1e-4, 1 - 1e-4)
+        return torch.special.ndtri(even_P).sigmoid() if self.config.times == "logit_normal" else even_P
+
+    def _velocity(self, x_PCHW: Tensor, t_P: Tensor, latent: Latent, said_P: Tensor) -> Tensor:
+        pooled_PD = torch.where(said_P[:, None], latent.pooled, self.unsaid.to(latent.pooled))
+        given_PD = self.when(_waves(t_P)) + self.what(pooled_PD)
+        blank_P1D = self.blank.expand(len(x_PCHW), -1, -1)
+        if latent.tokens is None:
+            return self.network(x_PCHW, given_PD, blank_P1D, None)
+        words_PT = (
+            latent.tokens.new_ones(latent.tokens.shape[:2], dtype=torch.bool) if latent.mask is None else latent.mask
+        )
+        mask_PT = nn.functional.pad(words_PT & said_P[:, None], (1, 0), value=True)
+        return self.network(x_PCHW, given_PD, torch.cat([blank_P1D.to(latent.tokens), latent.tokens], 1), mask_PT)
+
+    def noise(self, num: int, generator: torch.Generator) -> Tensor:
+        """(P, C, side, side) where every picture begins, the same for the same generator on every machine."""
+        return torch.randn(num, self.channels, self.side, self.side, generator=generator, device=generator.device)
+
+    def velocity(self, x_PCHW: Tensor, t: float, latent: Latent, guidance: float = 1.0) -> Tensor:
+        """(P, C, side, side) which way the pixels go at moment t.
+
+        Args:
+            guidance: 1: as learned; above 1: so much further away from what would be drawn if nothing were given; 0: that.
+        """
+        num = len(x_PCHW)
+        t_P = x_PCHW.new_full((num,), t)
+        if guidance in (0.0, 1.0):
+            said_P = torch.full((num,), guidance == 1.0, device=x_PCHW.device)
+            return self._velocity(x_PCHW, t_P, latent, said_P).float()
+        both = latent.rows(torch.arange(num, device=x_PCHW.device).repeat(2))
+        said_P = torch.arange(2 * num, device=x_PCHW.device) < num
+        with_P, without_P = self._velocity(x_PCHW.repeat(2, 1, 1, 1), t_P.repeat(2), both, said_P).float().chunk(2)
+        return without_P + guidance * (with_P - without_P)
+
+    def pictures(self, made_PCHW: Tensor) -> list[np.ndarray]:
+        """Pixels from -1 to 1, each picture as (side, side, C) uint8."""
+        return as_pixels((made_PCHW + 1) / 2)
+
+
+_WAVES = 64
+"""Numbers that a moment is told by."""
+
+
+def _waves(t_P: Tensor) -> Tensor:
+    """(P,) -> (P, D) sines and cosines of a moment."""
+    wave_D = torch.exp(torch.linspace(0, math.log(1000), _WAVES // 2, device=t_P.device))
+    angle_PD = t_P[:, None] * wave_D
+    return torch.cat([angle_PD.sin(), angle_PD.cos()], 1)
