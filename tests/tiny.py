@@ -28,8 +28,12 @@ SETTINGS = {
     "dual-encoder": (*_OWN_TOWER, *_EACH, "space.image.embed=16", "space.text.embed=16"),
     "clip": (*_EACH, *_MATCHING, "space.text.width=16"),
     "siglip": (*_EACH, *_MATCHING, "space.text.width=16"),
+    "flow": (
+        *_EACH[:4], *_TEXTS, *_READER, "fuse.words.width=16", "decode.image.side=16", "decode.image.patch=2",
+        "decode.image.widths=16,32", "decode.image.look=4",
+    ),
     "multimodal-autoencoder": (*_ALL, *_TRANSFORMER, *_TEXTS, *_READER, *_SHARED),
-}
+}  # fmt: skip
 """Recipe -> what `--set` takes to make it tiny; later settings win."""
 
 

@@ -18,7 +18,16 @@ from tests.tiny import SETTINGS
 from tuwen.train.loop import train
 
 STORED = Path(__file__).with_name("losses.json")
-RECIPES = ("cnn-transformer", "cnn-gru", "show-attend-tell", "coca", "dual-encoder", "siglip", "multimodal-autoencoder")
+RECIPES = (
+    "cnn-transformer",
+    "cnn-gru",
+    "show-attend-tell",
+    "coca",
+    "dual-encoder",
+    "siglip",
+    "multimodal-autoencoder",
+    "flow",
+)
 TERMS = ("loss", "caption", "contrastive", "sigmoid", "coverage", "reconstruct", "repeat", "draw", "alignment")
 STEPS = (1, 10, 50)
 
