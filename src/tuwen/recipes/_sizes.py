@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from tuwen.types import Facts
 
@@ -12,6 +11,8 @@ from tuwen.types import Facts
 class Sizes:
     """What the recipes of one family have in common."""
 
+    small: bool
+    """Whether pictures have at most 96 pixels a side, as drawn worlds, icons and digits have: simple, and soon learned."""
     side: int
     """Side of the pictures that an encoder trained from scratch sees, in pixels."""
     width: int
@@ -32,8 +33,6 @@ class Sizes:
     """Share of the words before that training hides from a decoder."""
     lr: float
     """Peak learning rate of muon: half as many steps as with adamw, each 1.2 to 1.5 times as long."""
-    captions: Literal["all", "detailed"]
-    """Captions of a picture that a step sees."""
     epochs: float
     """Passes over the data where no time limit is given."""
 
@@ -42,6 +41,7 @@ class Sizes:
         captions, small = max(facts.num_captions, facts.num_train), facts.picture_side <= 96
         few = not small and captions < 200_000  # seen so often that they would be learned by heart
         return cls(
+            small=small,
             side=64 if small else 128,
             width=128 if small or captions < 1_000 else 256 if captions < 200_000 else 384,
             heads=8 if small else 4 if captions < 200_000 else 6,
@@ -52,6 +52,5 @@ class Sizes:
             hidden=0.2 if few else 0.0,
             word_dropout=0.1 if few else 0.0,
             lr=5e-3 if small else 2e-3,
-            captions="detailed" if small else "all",
             epochs=min(400.0, max(4.0, 100_000 / max(1, facts.num_train))),
         )

@@ -38,7 +38,7 @@ def cnn_transformer(facts: Facts) -> Recipe:
         },
         objective={"caption": caption.Config(smoothing=0.1)},
         routes={"caption": Route(given=("image",), make="text")},
-        data=Data(captions=size.captions),
+        data=Data(captions="detailed" if size.small else "all"),
         train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=size.lr, ema=0.999, metric="cider"),
     )
 

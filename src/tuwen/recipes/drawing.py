@@ -34,6 +34,6 @@ def flow(facts: Facts) -> Recipe:
         },
         objective={"flow": velocity.Config()},
         routes={"draw": Route(given=("text",), make="image", fuse="words")},
-        data=Data(captions=size.captions if size.captions == "detailed" else "one"),
+        data=Data(captions="detailed" if size.small else "one"),
         train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=2e-3, ema=0.999),
     )

@@ -22,6 +22,7 @@ def dual_encoder(facts: Facts) -> Recipe:
         name="dual-encoder",
         encode={"image": image_pretrained.Config(), "text": text_bow.Config()},
         space={"image": tower, "text": tower},
+        data=Data(captions="one"),
         train=replace(base.train, optimiser="adamw", lr=1e-3, batch=128),
     )
 
@@ -46,10 +47,11 @@ def clip(facts: Facts) -> Recipe:
         },
         objective={"match": contrastive.Config()},
         routes={"image": Route(given=("image",), how="embed"), "text": Route(given=("text",), how="embed")},
-        data=Data(captions="one"),
+        # the captions of a drawn scene each say another part of it, those of a photograph mostly the same
+        data=Data(captions="all" if size.small else "one"),
         train=Train(
             epochs=size.epochs,
-            batch=128,
+            batch=64 if size.small else 128,
             optimiser="muon",
             lr=size.lr,
             ema=0.999,
