@@ -65,6 +65,7 @@ class MissingExtraError(TuwenError, ImportError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x', 'y'?` with the nearest names, or an empty string."""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.4)
+    """` Did you mean 'x', 'y'?` with the nearest names, or an empty string; far ones only where none is very near."""
+    known = list(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.8) or get_close_matches(name, known, n=3, cutoff=0.4)
     return f" Did you mean {', '.join(map(repr, near))}?" if near else ""

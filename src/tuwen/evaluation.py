@@ -80,8 +80,7 @@ def evaluate(
         for batch in batches:
             batch = batch.to(model.device)
             made = model(batch)
-            for objective in objectives.values():
-                found = objective(made, batch)
+            for found in (made.aside(), *(objective(made, batch) for objective in objectives.values())):
                 for means, values in ((terms, found.values), (reports, found.reports)):
                     for name, value in values.items():
                         means.add(name, float(value), len(batch))

@@ -202,6 +202,13 @@ class Made:
     """By field, and by route for fused ones."""
     routes: dict[str, Decoded] = field(default_factory=dict)
 
+    def aside(self) -> Terms:
+        """Terms that arose on the way, in the spaces (a commitment loss)."""
+        found = Terms()
+        for latent in self.latents.values():
+            found = found | latent.aside
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class Route:

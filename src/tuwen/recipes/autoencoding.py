@@ -19,7 +19,7 @@ from tuwen.encode import text_transformer as encode_text
 from tuwen.objective import alignment, caption, elbo, reconstruction
 from tuwen.recipe import Recipe, Train
 from tuwen.recipes._sizes import Sizes
-from tuwen.space import bottleneck, gaussian
+from tuwen.space import bottleneck, gaussian, vector_quantized
 from tuwen.types import Facts, Route
 
 _SMALL = 32
@@ -74,6 +74,30 @@ def vae(facts: Facts) -> Recipe:
         space={"image": gaussian.Config(width=16 if side <= _SMALL else 64)},
         objective={"elbo": elbo.Config()},
         train=replace(base.train, clip=0.0),
+    )
+
+
+def vqvae(facts: Facts) -> Recipe:
+    """A picture as a grid of codes and back: the tokenizer of pictures."""
+    side, channels = _picture(facts)
+    small = side <= _SMALL
+    return Recipe(
+        name="vqvae",
+        encode={
+            "image": image_cnn.Config(
+                size=side, channels=channels, stem=32, stride=1 if small else 2, widths=(64, 64), blocks=(1, 1)
+            )
+        },
+        space={"image": vector_quantized.Config()},
+        decode={
+            "image": image_deconv.Config(
+                side=side, channels=channels, widths=(64, 32) if small else (64, 64, 32), read="grid"
+            )
+        },
+        objective={"reconstruction": reconstruction.Config()},
+        weight={"reconstruction": _PIXELS, "commitment": 0.25},
+        routes={"reconstruct": Route(given=("image",), make="image")},
+        train=_train(facts, 400_000),
     )
 
 

@@ -222,7 +222,7 @@ class Run:
     def terms(self, batch: Batch) -> Terms:
         """One forward pass and what every objective makes of it."""
         made = self.model(batch, self.routes)
-        terms = Terms()
+        terms = made.aside()
         for objective in self.objectives.values():
             terms = terms | objective(made, batch)
         return terms
