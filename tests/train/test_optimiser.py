@@ -233,3 +233,17 @@ def test_muon_goes_on_where_it_was():
             optimiser.step()
         made.append({name: p.detach().clone() for name, p in model.named_parameters()})
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_step_at_rate_0_changes_nothing(optimiser):
+    """What the estimate of a run's cost relies on."""
+    model = Words()
+    made = make_optimiser(model, Train(optimiser=optimiser))
+    before = [p.detach().clone() for p in model.parameters()]
+    for group in made.param_groups:
+        group["lr"] = 0.0
+    for p in model.parameters():
+        p.grad = torch.randn(p.shape)
+    made.step()
+    assert all(torch.equal(one, other) for one, other in zip(before, model.parameters(), strict=True))

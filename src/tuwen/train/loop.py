@@ -334,11 +334,15 @@ class Run:
             name: buffer.clone() for name, buffer in self.model.named_buffers()
         }  # batch norms count what they see
         batch = self.sources.learned.batch(self.sources.plan.items(0))
+        optimiser = make_optimiser(self.model, self.recipe.train)  # not the run's own, and at a learning rate of 0
+        for group in optimiser.param_groups:
+            group["lr"] = 0.0
         for _ in range(2):  # the first also builds kernels
             began = time.monotonic()
             self.model.train()
             self.backward(batch)
-            self.optimiser.zero_grad()
+            optimiser.step()
+            optimiser.zero_grad()
             step_s = time.monotonic() - began
         set_random_states(random)
         self.model.load_state_dict(before, strict=False)
