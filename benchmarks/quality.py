@@ -67,6 +67,14 @@ CHECKS = (
         figures=("statement_truth", "statement_recall", "i2t_r1", "bleu_4"),
     ),
     Check(
+        name="scenes-unified",
+        data="scenes",
+        real=False,
+        train=("-r", "unified", "--steps", "400"),
+        evaluate=("--rows", "500"),
+        figures=("statement_truth", "i2t_r1", "drawn_shape_colour"),
+    ),
+    Check(
         name="flickr8k-cnn-transformer",
         data="flickr8k",
         train=("-r", "cnn-transformer", "--steps", "220", *_MOBILENET),
