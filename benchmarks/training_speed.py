@@ -69,6 +69,7 @@ def measure(args: argparse.Namespace) -> dict[str, float | str]:
     rows = data.take(range(min(args.pictures, len(data))))
     settings = ["encode.image=image_pretrained", f"encode.image.source={args.source}", "data.captions=one"]
     settings += [f"train.threads={args.threads}", "train.batch=128", "train.steps=1000"]
+    settings += ["train.optimiser=adamw"]  # that of the bare loop
     with tempfile.TemporaryDirectory() as folder:
         run = Run(rows, Path(folder) / "m", "cnn-transformer", [*settings, f"data.cache={folder}"], False, report)
         ours, bare = step_times(run, args.steps)
