@@ -13,6 +13,7 @@ While a model trains, the first rows only are looked at: a look takes longer tha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from tuwen.judge._asked import Asked
     from tuwen.model import CrossModal
 
-QUICK = 128
-"""Rows that are looked at while a model trains."""
+QUICK, QUICK_ALONG_A_FLOW = 128, 32
+"""Rows that are looked at while a model trains; along a flow, each takes its steps."""
 SIDE = 64
 """Pixels of the drawn world."""
 
@@ -47,6 +48,8 @@ class Judge:
 
     def __init__(self, model: CrossModal, asked: Asked):
         self.model, self.asked = model, asked
+        quick = QUICK_ALONG_A_FLOW if hasattr(model.decoders["image"], "velocity") else QUICK
+        self.most = quick if asked.quick else sys.maxsize
         self.drawn: list[dict[str, Any]] = []
         self.scenes: list[Mapping[str, Any]] = []
         self.seen: list[list[SeenThing]] = []
@@ -54,7 +57,7 @@ class Judge:
     def add(self, made: Made, batch: Batch) -> None:
         """Takes a batch that has run through the model."""
         rows = [sample for sample in batch.raw if sample.fields.get("scene") is not None and _first(sample.fields)]
-        rows = rows[: max(0, QUICK - len(self.drawn))] if self.asked.quick else rows
+        rows = rows[: max(0, self.most - len(self.drawn))]
         texts = [_first(sample.fields) for sample in rows]
         answers = draw.run(self.model, [draw.Request(text=text) for text in texts])
         for sample, text, answer in zip(rows, texts, answers, strict=True):
