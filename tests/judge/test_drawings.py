@@ -97,6 +97,6 @@ def test_able():
 @pytest.mark.slow
 def test_a_model_that_has_learned():
     """Chance: 1 in 4 at best for a model that draws one picture of every text."""
-    found, chance = figures(judged(ROWS[:4], of=model(250)))
+    found, chance = figures(judged(ROWS[:4], of=model(800)))
     assert found["drawn_shape_colour"] >= 0.75 and chance["drawn_shape_colour"] == 0
     assert figures(judged(ROWS[:4]))[0]["drawn_shape_colour"] == 0, "before it learns"
