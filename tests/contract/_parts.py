@@ -35,6 +35,11 @@ def every(kind: str, *, starts: str = "", but: str = "\0") -> list[Any]:
     return found
 
 
+def made_by(kind: str, base: type) -> list[str]:
+    """Names of the parts whose Config is of this base: the ways of writing, or of following a flow."""
+    return [name for name in registry.names(kind) if issubclass(registry.get(kind, name).Config, base)]
+
+
 def _options(cls: Any) -> Iterator[tuple[dataclasses.Field[Any], Any]]:
     """Fields with a few possible values, and each value that is not the default."""
     hints = typing.get_type_hints(cls)

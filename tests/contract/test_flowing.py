@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.contract._parts import latent, survives_json
+from tests.contract._parts import latent, made_by, survives_json
 
 from tuwen import registry
 from tuwen.errors import ConfigError
 from tuwen.generate._flowing import Flowing
 
-NAMES = [name for name in registry.names("generate") if issubclass(registry.get("generate", name).Config, Flowing)]
+NAMES = made_by("generate", Flowing)
 
 
 class Known:

@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.contract._parts import made_by
 
 from tuwen import registry
 from tuwen.generate._limits import Limits
@@ -40,7 +41,7 @@ def latent_of(pictures=PICTURES, masked=False):
     return Latent(tokens_PTD.mean(1), tokens_PTD, mask_PT)
 
 
-WRITING = [name for name in registry.names("generate") if issubclass(registry.get("generate", name).Config, Limits)]
+WRITING = made_by("generate", Limits)
 
 
 @pytest.fixture(params=WRITING)

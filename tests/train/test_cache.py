@@ -290,7 +290,7 @@ def test_what_is_no_picture_has_no_mirror_image(rows, cache):
 
 def test_a_view_that_is_not_there_is_said():
     with pytest.raises(
-        ConfigError, match="data.views has 'miror'. Did you mean 'mirror', .* It can be mirror, zoom, mirr"
+        ConfigError, match=r"data.views has 'miror'. Did you mean 'mirror'\? It can be mirror, zoom, mirr"
     ):
         Data(views=("miror",))
 
