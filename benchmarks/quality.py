@@ -132,12 +132,11 @@ def main() -> int:
         took, found = measure(check)
         run += 1
         failed += report(check, found, stored["checks"].get(check.name, {}).get("figures", {}), took)
-        if args.record:
+        if args.record:  # each at once, so that a run that is stopped has not measured for nothing
             figures = interval_of(check, found)
             stored["checks"][check.name] = {"command": command(check), "took_s": round(took), "figures": figures}
-    if args.record:
-        stored |= {"machine": machine(), "date": datetime.date.today().isoformat()}
-        args.store.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
+            stored |= {"machine": machine(), "date": datetime.date.today().isoformat()}
+            args.store.write_text(json.dumps(stored, indent=2) + "\n", "utf-8")
     print(f"\n{run} checks in {time.monotonic() - began:.0f} s; {failed} figures worse than their interval")
     return int(failed > 0)
 
