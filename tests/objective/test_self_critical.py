@@ -65,8 +65,8 @@ def test_a_text_is_compared_with_the_others_of_its_row_alone():
     per_text = made.prediction.grad[:, 0].view(4, 2).sum(1)
     assert per_text[:2].tolist() == [0.0, 0.0]
     assert per_text[2] < 0 < per_text[3]
-    whole = objective.reward.scores(["a red dog"], ["a red dog"])[0]
-    other = objective.reward.scores(["two birds", "a red dog"], ROWS[1].fields["text"])
+    [whole] = objective.reward.scores(["a red dog"], [["a red dog"]])
+    other = objective.reward.scores(["two birds", "a red dog"], [ROWS[1].fields["text"]] * 2)
     assert other[1] == 0.0
     assert terms.reports["reward"].item() == pytest.approx((2 * whole + other[0]) / 4)
 

@@ -1,7 +1,7 @@
 """Counts of n-grams of many sentences at once, as sorted numpy arrays.
 
 Legend: S sentences (the N predictions, then all references), E entries (one for each different n-gram of a sentence),
-G different n-grams of the set, J pairs of an entry of a prediction with one of its item's references.
+G different n-grams of the set, O orders, J pairs of an entry of a prediction with one of its item's references.
 """
 
 from __future__ import annotations
@@ -32,9 +32,15 @@ class Counts:
 
     def find(self, sentence_J: np.ndarray, gram_J: np.ndarray) -> np.ndarray:
         """(J,) entry of each n-gram in each sentence, or -1 where the sentence lacks it."""
-        key_J = sentence_J * self.num_grams + gram_J
-        entry_J = np.minimum(np.searchsorted(self.key_E, key_J), len(self.key_E) - 1)
-        return np.where(self.key_E[entry_J] == key_J, entry_J, -1)
+        return find(self.key_E, sentence_J * self.num_grams + gram_J)
+
+
+def find(sorted_E: np.ndarray, wanted_J: np.ndarray) -> np.ndarray:
+    """(J,) place of each wanted number among sorted ones, or -1."""
+    if not len(sorted_E):
+        return np.full(len(wanted_J), -1)
+    place_J = np.minimum(np.searchsorted(sorted_E, wanted_J), len(sorted_E) - 1)
+    return np.where(sorted_E[place_J] == wanted_J, place_J, -1)
 
 
 class Ngrams:
@@ -56,19 +62,23 @@ class Ngrams:
         every = np.arange(self.num_items)
         self.item_S = np.concatenate([every, np.repeat(every, self.references_N)])
         token_T = np.fromiter(chain.from_iterable(sentences), np.int64, int(self.length_S.sum()))
-        self.orders = self._count(token_T, max(num_tokens, 1))
+        self.num_tokens = max(num_tokens, 1)
+        self.grams_OG = [np.arange(self.num_tokens)]
+        """By order the n-grams: the number of the shorter one times `num_tokens`, and the token after it."""
+        self.orders = self._count(token_T)
 
-    def _count(self, token_T: np.ndarray, num_tokens: int) -> list[Counts]:
+    def _count(self, token_T: np.ndarray) -> list[Counts]:
         sentence_T = np.repeat(np.arange(len(self.length_S)), self.length_S)
         end_T = np.cumsum(self.length_S)[sentence_T]
         start_T = np.arange(len(token_T))
-        gram_T, num_grams, found = token_T, num_tokens, []
+        gram_T, num_grams, found = token_T, self.num_tokens, []
         for order in range(1, MAX_ORDER + 1):
             if order > 1:  # an n-gram is a shorter one and the token after it, where the sentence goes that far
                 fits_T = start_T + order <= end_T
                 start_T, end_T, sentence_T = start_T[fits_T], end_T[fits_T], sentence_T[fits_T]
-                longer_T = gram_T[fits_T] * num_tokens + token_T[start_T + order - 1]
+                longer_T = gram_T[fits_T] * self.num_tokens + token_T[start_T + order - 1]
                 grams_G, gram_T = np.unique(longer_T, return_inverse=True)
+                self.grams_OG.append(grams_G)
                 num_grams = max(len(grams_G), 1)
             key_E, count_E = np.unique(sentence_T * num_grams + gram_T, return_counts=True)
             sentence_E, gram_E = np.divmod(key_E, num_grams)

@@ -11,6 +11,7 @@ Differs:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +19,15 @@ import numpy as np
 from tuwen.metric._captions import CaptionMetric, Captions
 from tuwen.metric._ngrams import MAX_ORDER, Counts, Ngrams
 
+_SIGMA = 6.0
+"""Spread of the penalty on a difference of lengths in published numbers."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """CIDEr-D of captions."""
 
-    sigma: float = 6.0
+    sigma: float = _SIGMA
     """Spread of the penalty on a difference of lengths, in words; above 0. Published numbers use 6."""
     rarity: bool = True
     """Whether rare n-grams count more, as in published numbers; without, items do not depend on each other."""
@@ -43,7 +47,7 @@ class Cider(CaptionMetric):
 
     range = (0.0, 10.0)
 
-    def __init__(self, captions: Captions | None = None, *, sigma: float = 6.0, rarity: bool = True) -> None:
+    def __init__(self, captions: Captions | None = None, *, sigma: float = _SIGMA, rarity: bool = True) -> None:
         super().__init__(captions)
         self.sigma, self.rarity = sigma, rarity
 
@@ -52,19 +56,28 @@ class Cider(CaptionMetric):
 
     def _score(self, captions: Captions) -> list[float]:
         ngrams = captions.ngrams()
-        similarity_S = sum(
-            _similarity(ngrams, counts, pairs, _rarity(ngrams, counts) if self.rarity else np.ones(counts.num_grams))
-            for counts, pairs in zip(ngrams.orders, ngrams.all_pairs, strict=True)
-        )
-        length_S = np.maximum(ngrams.length_S - 1, 0)  # in bigrams
-        delta_S = (length_S - length_S[ngrams.item_S]).astype(float)
-        similarity_S = similarity_S * np.exp(-(delta_S**2) / (2 * self.sigma**2)) / MAX_ORDER
-        total_N = np.bincount(ngrams.item_S, similarity_S, ngrams.num_items)
-        scores: list[float] = (10.0 * total_N / ngrams.references_N).tolist()
+        weights = [rarity(ngrams, counts) if self.rarity else np.ones(counts.num_grams) for counts in ngrams.orders]
+        scores: list[float] = similarity(ngrams, weights, self.sigma).tolist()
         return scores
 
 
-def _similarity(
+def similarity(ngrams: Ngrams, weight_OG: Sequence[np.ndarray], sigma: float = _SIGMA) -> np.ndarray:
+    """(N,) CIDEr-D of each prediction.
+
+    Args:
+        weight_OG: by order (G,) what each n-gram counts.
+        sigma: see `Config`.
+    """
+    parts = zip(ngrams.orders, ngrams.all_pairs, weight_OG, strict=True)
+    cosine_S = sum(_cosine(ngrams, counts, pairs, weight_G) for counts, pairs, weight_G in parts) / MAX_ORDER
+    length_S = np.maximum(ngrams.length_S - 1, 0)  # in bigrams
+    delta_S = (length_S - length_S[ngrams.item_S]).astype(float)
+    total_N = np.bincount(ngrams.item_S, cosine_S * np.exp(-(delta_S**2) / (2 * sigma**2)), ngrams.num_items)
+    similarity_N: np.ndarray = 10.0 * total_N / ngrams.references_N
+    return similarity_N
+
+
+def _cosine(
     ngrams: Ngrams, counts: Counts, pairs: tuple[np.ndarray, np.ndarray, np.ndarray], weight_G: np.ndarray
 ) -> np.ndarray:
     """(S,) clipped cosine of each reference with the prediction of its item, for one order; 0 for predictions."""
@@ -80,11 +93,11 @@ def _similarity(
     return cosine_S
 
 
-def _rarity(ngrams: Ngrams, counts: Counts) -> np.ndarray:
+def rarity(ngrams: Ngrams, counts: Counts) -> np.ndarray:
     """(G,) log of the number of items over the number of items whose references hold the n-gram (at least 1)."""
     first = int(np.searchsorted(counts.sentence_E, ngrams.num_items))
     key_E = np.sort(ngrams.item_S[counts.sentence_E[first:]] * counts.num_grams + counts.gram_E[first:])
     once_E = key_E[np.diff(key_E, prepend=-1) > 0]  # several references of an item count as one document
     holders_G = np.bincount(once_E % counts.num_grams, minlength=counts.num_grams)
-    rarity: np.ndarray = np.log(float(ngrams.num_items)) - np.log(np.maximum(holders_G, 1.0))
-    return rarity
+    rarity_G: np.ndarray = np.log(float(ngrams.num_items)) - np.log(np.maximum(holders_G, 1.0))
+    return rarity_G

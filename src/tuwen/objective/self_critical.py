@@ -116,16 +116,10 @@ class SelfCritical:
     def _rewards(self, decoded: Decoded, batch: Batch) -> Tensor:
         """(P,) CIDEr-D of each text with the references of its row."""
         assert decoded.texts is not None and decoded.finished is not None and decoded.owner_P is not None
-        own: dict[int, list[int]] = {}
-        for place, row in enumerate(decoded.owner_P.tolist()):
-            own.setdefault(row, []).append(place)
-        reward, ended = [0.0] * len(decoded.texts), decoded.finished.tolist()
-        for row, places in own.items():
-            references = self.references.get(batch.keys[row]) or (_texts(batch.raw[row]) if batch.raw else [])
-            texts = [decoded.texts[place] for place in places]
-            scores = self.reward.scores(texts, references, [ended[place] for place in places])
-            for place, score in zip(places, scores, strict=True):
-                reward[place] = score
+        own = [_texts(sample) for sample in batch.raw] or [[] for _ in batch.keys]
+        groups = [self.references.get(key) or texts for key, texts in zip(batch.keys, own, strict=True)]
+        references = [groups[row] for row in decoded.owner_P.tolist()]
+        reward = self.reward.scores(decoded.texts, references, decoded.finished.tolist())
         return torch.tensor(reward, device=decoded.owner_P.device)
 
 
