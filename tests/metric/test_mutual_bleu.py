@@ -39,3 +39,11 @@ def test_single_and_empty_captions_do_not_count():
         scored(["x"]).result()
     with pytest.raises(DataError, match=r"a set is one text \('a dog'\); give lists of texts"):
         scored("a dog")
+
+
+def test_a_picture_that_adds_nothing_keeps_its_row():
+    """So that row by row two systems which lose different pictures are compared on the same ones."""
+    rows_NM, of = scored(["x"], ["a b", "a c"], [" ", "y"], ["d e", "f g"]).sums()
+    assert rows_NM.any(1).tolist() == [False, True, False, True]
+    assert of(rows_NM.sum(0)) == scored(["a b", "a c"], ["d e", "f g"]).result()
+    assert of(rows_NM[0])["mbleu_1"] < 1e-3, "a sample of such pictures only"

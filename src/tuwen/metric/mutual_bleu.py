@@ -48,14 +48,14 @@ class MutualBleu:
         """Adds N pictures.
 
         Args:
-            sets: the captions of each picture; empty ones, and pictures of which fewer than two are left, do not count.
+            sets: the captions of each picture; empty ones do not count, and pictures of which fewer than two are left add
+                nothing.
         Raises:
             DataError: one text instead of a list of them.
         """
         if wrong := [one for one in sets if isinstance(one, str)]:
             raise DataError(f"a set is one text ({wrong[0][:40]!r}); give lists of texts: [[first, second], ...]")
-        kept = [[text for text in one if text.strip()] for one in sets]
-        self._sets += [one for one in kept if len(one) > 1]
+        self._sets += [[text for text in one if text.strip()] for one in sets]
 
     def result(self) -> dict[str, float]:
         """mbleu_1 .. mbleu_4: 1 if all captions of a picture are the same, near 0 if they share no words."""
@@ -63,13 +63,16 @@ class MutualBleu:
         return of(rows_NM.sum(0))
 
     def sums(self) -> Sums:
-        """What each picture adds."""
-        if not self._sets:
+        """What each picture adds: a row for each, so that two systems can be compared row by row."""
+        compared_N = np.array([len(one) > 1 for one in self._sets], bool)
+        if not compared_N.any():
             raise DataError(
                 "no picture has two captions to compare; call update([[first, second], ...]) before result()"
             )
-        said = [text for one in self._sets for text in one]
-        others = [[*one[:place], *one[place + 1 :]] for one in self._sets for place in range(len(one))]
+        sets = [one for one in self._sets if len(one) > 1]
+        said = [text for one in sets for text in one]
+        others = [[*one[:place], *one[place + 1 :]] for one in sets for place in range(len(one))]
         rows_PM, of = Bleu(prepare(said, others)).sums()
-        first_N = np.cumsum([0, *map(len, self._sets[:-1])])
-        return Sums(np.add.reduceat(rows_PM, first_N), lambda sums_M: {f"m{n}": v for n, v in of(sums_M).items()})
+        rows_NM = np.zeros((len(compared_N), rows_PM.shape[1]))
+        rows_NM[compared_N] = np.add.reduceat(rows_PM, np.cumsum([0, *map(len, sets[:-1])]))
+        return Sums(rows_NM, lambda sums_M: {f"m{n}": v for n, v in of(sums_M).items()})
