@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import time
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +22,8 @@ from tuwen.card import versions
 from tuwen.command._read import read_rows
 from tuwen.confidence import cross_fitted
 from tuwen.evaluation import evaluate
-from tuwen.judge._sure import BINS, Row, reliability, sure_rates
-from tuwen.metric._captions import prepare
-from tuwen.metric.cider import Cider
+from tuwen.judge._sure import BINS, Sure, ciders, judged
+from tuwen.metric._captions import with_references
 from tuwen.task.caption import Request, method_of
 
 CALIBRATION_ERROR, GAIN = 0.06, 0.15
@@ -35,23 +35,23 @@ def main() -> int:
     began = time.monotonic()
     rows = captions(args)
     columns = {name: np.array([row["known"][name] for row in rows]) for name in rows[0]["known"]}
-    cider_N = np.array(Cider(prepare([r["caption"] for r in rows], [r["references"] for r in rows])).per_item())
+    cider_N = ciders(rows)
     print(f"{datetime.date.today()}  {versions()['system']}  torch {versions()['torch']}")
     print(
         f"{args.model}, {len(rows)} rows of {args.split} of {args.data}, beam {args.beam}, {time.monotonic() - began:.0f} s"
     )
     print(f"fitted on: {', '.join(columns)}; CIDEr {cider_N.mean():.4f}, median {np.median(cider_N):.4f}\n")
-    found = [figures(rows, columns, cider_N, seed) for seed in range(args.seeds)]
-    rates, _ = found[0]
+    found = [dealt(columns, cider_N, seed) for seed in range(args.seeds)]
+    rates = found[0].rates
     low_high = rates.intervals()
     for name, value in rates.figures.items():
-        every = [other.figures[name] for other, _ in found]
+        every = [other.rates.figures[name] for other in found]
         print(
             f"{name:<20}{value:8.4f}  95 % interval {low_high[name][0]:.4f} to {low_high[name][1]:.4f}"
             f"   {args.seeds} dealings: mean {np.mean(every):.4f}, {min(every):.4f} to {max(every):.4f}"
         )
     print(f"\n{BINS} bins of equal mass: captions, mean confidence, share that is acceptable")
-    for row in found[0][1]:
+    for row in found[0].reliability:
         print(f"  {row['num']:6.1f}  {row['probability']:.3f}  {row['right']:.3f}")
     good = rates.figures["confidence_ece"] <= CALIBRATION_ERROR and rates.figures["surer_half_gain"] >= GAIN
     print(
@@ -60,22 +60,20 @@ def main() -> int:
     return int(not good)
 
 
-def figures(rows: list[Row], columns: dict[str, np.ndarray], cider_N: np.ndarray, seed: int) -> tuple:
-    """Figures of one dealing into halves, and its reliability curve."""
+def dealt(columns: dict[str, np.ndarray], cider_N: np.ndarray, seed: int) -> Sure:
+    """What the confidence is worth that one dealing into halves gives."""
     sure_N = cross_fitted(columns, cider_N, folds=2, seed=seed)
-    said = [{**row, "confidence": sure} for row, sure in zip(rows, sure_N.tolist(), strict=True)]
-    median = float(np.median(cider_N))
-    return sure_rates(said, median)[0], reliability(said, median)
+    return judged(sure_N, cider_N, cider=float(np.median(cider_N)))
 
 
-def captions(args: argparse.Namespace) -> list[Row]:
+def captions(args: argparse.Namespace) -> list[dict[str, Any]]:
     """What the model writes of every row, with what a confidence is fitted on."""
     model = tuwen.load(args.model)
     data = read_rows("confidence", model.recipe, args.data, split=args.split, settings=args.set, rows=args.rows)
     batches = (model.batch(list(data[start : start + 64])) for start in range(0, len(data), 64))
     method = method_of(Request(image=None, beam=args.beam))
     found = evaluate(model, batches, method=method, objectives={}, shuffled=False, unsure=True)
-    return [row for row in found.rows if any(text.strip() for text in row.get("references", ()))]
+    return with_references(found.rows)
 
 
 def arguments() -> argparse.Namespace:

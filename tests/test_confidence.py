@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tuwen.confidence import Confidence, cross_fitted, fit
+from tuwen.confidence import Confidence, cross_fitted, enough, fit
 from tuwen.errors import CheckpointError, DataError
 from tuwen.metric.calibration import equal_mass, error
 
@@ -71,9 +71,8 @@ def test_a_number_that_never_changes_is_no_trouble():
 
 
 def test_what_cannot_be_fitted_is_named():
-    known, cider = drawn(39)
     with pytest.raises(DataError, match="39 captions with references are too few to fit a confidence on; it takes 40"):
-        fit(known, cider)
+        enough(39)
     known, _ = drawn(50)
     with pytest.raises(
         DataError, match="no captions are better than CIDEr 0, so there is nothing to tell apart; train"

@@ -85,6 +85,15 @@ class Confidence:
             ) from error
 
 
+def enough(num: int) -> None:
+    """Raises DataError where so many captions are too few: to fit on them all, and on each half of them."""
+    if num < LEAST:
+        raise DataError(
+            f"{num} captions with references are too few to fit a confidence on; it takes {LEAST} or more. Name a larger "
+            "part with --split."
+        )
+
+
 def fit(
     columns: Columns,
     cider_N: Sequence[float] | np.ndarray,
@@ -92,7 +101,7 @@ def fit(
     cider: float | None = None,
     written: Mapping[str, Any] | None = None,
 ) -> Confidence:
-    """Fits on N rows.
+    """Fits on N rows; see `enough`.
 
     Args:
         columns: what is known of each caption.
@@ -100,14 +109,9 @@ def fit(
         cider: above which a caption is acceptable; the median of the rows if None.
         written: the way of writing, as JSON.
     Raises:
-        DataError: too few rows, or captions that are all as good.
+        DataError: captions that are all as good.
     """
     value_N = np.asarray(cider_N, float)
-    if len(value_N) < LEAST:
-        raise DataError(
-            f"{len(value_N)} captions with references are too few to fit a confidence on; it takes {LEAST} or more. Name "
-            "a larger part with --split."
-        )
     threshold = float(np.median(value_N)) if cider is None else cider
     right_N = value_N > threshold
     if not right_N.any() or right_N.all():

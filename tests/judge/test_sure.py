@@ -8,8 +8,7 @@ from tests.test_evaluation import batches
 from tuwen.errors import DataError
 from tuwen.evaluation import Evaluation, evaluate
 from tuwen.generate.beam import Config as Beam
-from tuwen.judge._sure import calibrate, reliability, sure_rates
-from tuwen.metric._captions import score_captions
+from tuwen.judge._sure import calibrate, ciders, judged
 
 WORDS = ["red", "orange", "yellow", "green", "blue", "purple", "white", "black", "large", "small", "round", "square"]
 
@@ -26,26 +25,21 @@ def rows(num=80, seed=0):
     return found
 
 
-def with_confidence(some, sure):
-    return [{**row, "confidence": one} for row, one in zip(some, sure, strict=True)]
-
-
 def test_figures_by_hand():
     """Good captions have CIDEr above 1, others below. Said at 0.8 and 0.2: each bin is 0.2 away."""
-    some = rows(20)
-    cider = score_captions([r["caption"] for r in some], [r["references"] for r in some]).per_item["cider"]
-    rates, chance = sure_rates(with_confidence(some, [0.8 if i % 2 else 0.2 for i in range(20)]), 1.0)
-    figures = rates.figures
+    cider = ciders(rows(20))
+    sure = judged([0.8 if i % 2 else 0.2 for i in range(20)], cider, cider=1.0)
+    figures = sure.rates.figures
     assert figures["acceptable"] == 0.5 and figures["confidence_ece"] == pytest.approx(0.2)
     assert figures["cider_surer_half"] == pytest.approx(np.mean(cider[1::2]))
     assert figures["surer_half_gain"] == pytest.approx(np.mean(cider[1::2]) / np.mean(cider) - 1)
-    assert chance["cider_surer_half"] == pytest.approx(np.mean(cider))
-    low, high = rates.intervals()["surer_half_gain"]
+    assert sure.chance["cider_surer_half"] == pytest.approx(np.mean(cider))
+    low, high = sure.rates.intervals()["surer_half_gain"]
     assert low <= figures["surer_half_gain"] <= high
 
 
 def test_the_curve():
-    table = reliability(with_confidence(rows(20), [0.8 if i % 2 else 0.2 for i in range(20)]), 1.0)
+    table = judged([0.8 if i % 2 else 0.2 for i in range(20)], ciders(rows(20)), cider=1.0).reliability
     assert [row["num"] for row in table] == [2.0] * 10
     assert [round(row["right"], 6) for row in table] == [0.0] * 5 + [1.0] * 5
 
@@ -75,6 +69,12 @@ def test_an_evaluation_says_how_sure_a_calibrated_model_is():
     asked = {row["key"]: row["confidence"] for row in found.rows}
     assert found.figures["confidence_ece"] >= 0 and len(asked) == 8 and "reliability" in found.tables
     assert "confidence" not in other.rows[0], "it was fitted for five beams"
+
+
+def test_as_many_rows_as_it_says_are_enough():
+    assert calibrate(eight.model(), Evaluation(figures={}, rows=rows(40)), Beam()).num == 40
+    with pytest.raises(DataError, match="39 captions with references are too few to fit a confidence on; it takes 40"):
+        calibrate(eight.model(), Evaluation(figures={}, rows=rows(39)), Beam())
 
 
 def test_too_few_rows_to_fit_on():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuwen.confidence import Confidence, cross_fitted, fit
+from tuwen.confidence import Confidence, cross_fitted, enough, fit
 from tuwen.judge._rates import Weighted
+from tuwen.metric._captions import prepare, with_references
 from tuwen.metric.calibration import curve, equal_mass, error
+from tuwen.metric.cider import Cider
 from tuwen.task._confidence import written_as
 
 if TYPE_CHECKING:
@@ -20,22 +22,29 @@ if TYPE_CHECKING:
 BINS = 10
 """Bins of equal mass."""
 
-Row = Mapping[str, Any]
+
+@dataclass(frozen=True, kw_only=True)
+class Sure:
+    """What captions with a confidence are worth."""
+
+    rates: Weighted
+    """acceptable: their share; confidence_ece: the mean distance of confidence and share, over bins of equal mass;
+    cider_surer_half: CIDEr of the half with the higher confidence; surer_half_gain: how much better than that of all, as a
+    share of it."""
+    chance: dict[str, float]
+    """What a confidence that knows nothing gives."""
+    reliability: list[dict[str, float]]
+    """For each bin: num, mean probability, share that is right."""
 
 
-def sure_rates(rows: Sequence[Row], cider: float) -> tuple[Weighted, dict[str, float]]:
-    """Figures of captions with a confidence, and what chance gives.
+def judged(sure_N: Sequence[float] | np.ndarray, cider_N: np.ndarray, *, cider: float) -> Sure:
+    """Judges the confidence of N captions.
 
     Args:
-        rows: caption, references and confidence of each.
+        sure_N, cider_N: (N,) confidence and CIDEr of each; N is 1 or more.
         cider: above which a caption is acceptable.
-    Returns:
-        acceptable: their share; confidence_ece: the mean distance of confidence and share, over bins of equal mass;
-        cider_surer_half: CIDEr of the half with the higher confidence; surer_half_gain: how much better than that of all,
-        as a share of it.
     """
-    sure_N, cider_N = _columns(rows)
-    right_N = (cider_N > cider).astype(float)
+    sure_N, right_N = np.asarray(sure_N, float), (cider_N > cider).astype(float)
     order_N = np.argsort(-sure_N, kind="stable")
 
     def of(times_N: np.ndarray) -> dict[str, float]:
@@ -47,13 +56,18 @@ def sure_rates(rows: Sequence[Row], cider: float) -> tuple[Weighted, dict[str, f
             "surer_half_gain": half / whole - 1 if whole else 0.0,
         }
 
-    return Weighted(num_rows=len(rows), of=of), {"cider_surer_half": float(cider_N.mean()), "surer_half_gain": 0.0}
+    return Sure(
+        rates=Weighted(num_rows=len(sure_N), of=of),
+        chance={"cider_surer_half": float(cider_N.mean()), "surer_half_gain": 0.0},
+        reliability=curve(equal_mass(sure_N, right_N, np.ones(len(sure_N)), BINS)),
+    )
 
 
-def reliability(rows: Sequence[Row], cider: float) -> list[dict[str, float]]:
-    """For each bin: num, mean probability, share that is right."""
-    sure_N, cider_N = _columns(rows)
-    return curve(equal_mass(sure_N, cider_N > cider, np.ones(len(rows)), BINS))
+def ciders(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """(N,) CIDEr of the captions of rows that have references."""
+    if not rows:
+        return np.zeros(0)
+    return np.array(Cider(prepare([row["caption"] for row in rows], [row["references"] for row in rows])).per_item())
 
 
 def calibrate(model: CrossModal, found: Evaluation, method: Any) -> Confidence:
@@ -67,35 +81,22 @@ def calibrate(model: CrossModal, found: Evaluation, method: Any) -> Confidence:
     Raises:
         DataError: too few rows have references, or all captions are as good.
     """
-    told = [row for row in found.rows if "known" in row and any(text.strip() for text in row["references"])]
-    names = list(told[0]["known"]) if told else []
-    columns = {name: np.array([row["known"][name] for row in told]) for name in names}
-    cider_N = _cider(told)
+    told = [row for row in with_references(found.rows) if "known" in row]
+    enough(len(told))
+    columns = {name: np.array([row["known"][name] for row in told]) for name in told[0]["known"]}
+    cider_N = ciders(told)
     fitted = fit(columns, cider_N, written=written_as(model, method))
-    for row, sure in zip(told, cross_fitted(columns, cider_N).tolist(), strict=True):
-        row["confidence"] = round(sure, 4)
+    sure = [round(one, 4) for one in cross_fitted(columns, cider_N).tolist()]
+    for row, one in zip(told, sure, strict=True):
+        row["confidence"] = one
     for row in found.rows:
         row.pop("known", None)
-    rates, chance = sure_rates(told, fitted.cider)
-    found.figures.update(rates.figures)
-    found.intervals.update(rates.intervals())
-    found.chance.update(chance)
-    found.tables["reliability"] = reliability(told, fitted.cider)
-    return replace(fitted, figures=rates.figures)
-
-
-def _columns(rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) confidence and CIDEr of each."""
-    return np.array([float(row["confidence"]) for row in rows]), _cider(rows)
-
-
-def _cider(rows: Sequence[Row]) -> np.ndarray:
-    from tuwen.metric._captions import prepare
-    from tuwen.metric.cider import Cider
-
-    if not rows:
-        return np.zeros(0)
-    return np.array(Cider(prepare([row["caption"] for row in rows], [row["references"] for row in rows])).per_item())
+    own = judged(sure, cider_N, cider=fitted.cider)
+    found.figures.update(own.rates.figures)
+    found.intervals.update(own.rates.intervals())
+    found.chance.update(own.chance)
+    found.tables["reliability"] = own.reliability
+    return replace(fitted, figures=own.rates.figures)
 
 
 def _surer_half(cider_N: np.ndarray, times_N: np.ndarray) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuwen.judge._rates import Rates, Weighted, joined
-from tuwen.judge._sure import reliability, sure_rates
+from tuwen.judge._sure import Sure, ciders, judged
+from tuwen.metric._captions import with_references
 from tuwen.model import CrossModal, align
 from tuwen.task import caption as captioning
 from tuwen.task._confidence import calibrated, known_of
@@ -119,11 +121,10 @@ class Judge:
         yield Rates(more=_variety([one["caption"] for one in self.captions], self.asked.known)), {}
         if any("alternatives" in one for one in self.captions):
             yield mutual_rates([[one["caption"], *one.get("alternatives", ())] for one in self.captions]), {}
-        told = [one for one in self.captions if any(text.strip() for text in one["references"])]
-        if told:
+        if told := with_references(self.captions):
             yield self._with_other([one["caption"] for one in told], [one["references"] for one in told], caption_rates)
-        if self.sure and told and "confidence" in told[0] and self.model.confidence is not None:
-            yield sure_rates(told, self.model.confidence.cider)
+        if self._confident is not None:
+            yield self._confident.rates, self._confident.chance
         drawn = [
             (one["caption"], scene) for one, scene in zip(self.captions, self.scenes, strict=True) if scene is not None
         ]
@@ -136,10 +137,15 @@ class Judge:
 
     def tables(self, bootstrap: bool) -> dict[str, list[dict[str, float]]]:
         """How often captions of a calibrated model are acceptable, by their confidence."""
-        told = [one for one in self.captions if "confidence" in one and any(text.strip() for text in one["references"])]
-        if not told or self.model.confidence is None:
-            return {}
-        return {"reliability": reliability(told, self.model.confidence.cider)}
+        return {} if self._confident is None else {"reliability": self._confident.reliability}
+
+    @cached_property
+    def _confident(self) -> Sure | None:
+        """What the confidence is worth of the captions that have one and references, when all batches are there."""
+        rows = [row for row in with_references(self.captions) if "confidence" in row]
+        if not rows or self.model.confidence is None:
+            return None
+        return judged([row["confidence"] for row in rows], ciders(rows), cider=self.model.confidence.cider)
 
     def _with_other(self, texts: list[str], truths: list[Any], rates: Any) -> tuple[Rates, dict[str, float]]:
         """Figures of captions, and of the same captions each given to the next picture."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -146,6 +146,11 @@ def prepare(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> 
     return captions
 
 
+def with_references(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of an evaluation whose `references` say something: those that captions can be compared with."""
+    return [row for row in rows if any(text.strip() for text in row.get("references", ()))]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaptionScores:
     """What `score_captions` gives."""
@@ -197,4 +202,4 @@ def score_captions(
     )
 
 
-__all__ = ["CaptionMetric", "CaptionScores", "Captions", "Sums", "prepare", "score_captions"]
+__all__ = ["CaptionMetric", "CaptionScores", "Captions", "Sums", "prepare", "score_captions", "with_references"]

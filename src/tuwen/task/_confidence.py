@@ -101,14 +101,12 @@ def _without_picture(decoder: Any, latent: Latent, written: Sequence[Written]) -
 
     import torch
 
+    from tuwen.text_part import pad
     from tuwen.types import Feed
 
     device = latent.pooled.device
     lines = [[decoder.bos, *one.tokens, *[decoder.eos] * one.finished] for one in written]
-    count_N = torch.tensor([len(line) for line in lines])
-    mask_NT = torch.arange(int(count_N.max())) < count_N[:, None]
-    data_NT = torch.zeros(mask_NT.shape, dtype=torch.int64)
-    data_NT[mask_NT] = torch.tensor([token for line in lines for token in line])
+    data_NT, mask_NT = pad(lines)
     tokens = None if latent.tokens is None else torch.zeros_like(latent.tokens)
     empty = replace(latent, pooled=torch.zeros_like(latent.pooled), tokens=tokens, owner_P=None)
     with torch.no_grad():
@@ -116,7 +114,7 @@ def _without_picture(decoder: Any, latent: Latent, written: Sequence[Written]) -
     logprob_M = -torch.nn.functional.cross_entropy(decoded.prediction.float(), decoded.target, reduction="none")
     owner_M = decoded.mask.nonzero()[:, 0]
     sum_N = torch.zeros(len(lines), device=device).index_add(0, owner_M, logprob_M)
-    found_N: np.ndarray = (sum_N.cpu() / (count_N - 1).clamp(min=1)).double().numpy()
+    found_N: np.ndarray = (sum_N.cpu() / (mask_NT.sum(1) - 1).clamp(min=1)).double().numpy()
     return found_N
 
 
