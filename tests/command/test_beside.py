@@ -1,62 +1,21 @@
-"""Two systems on the same rows."""
+"""Captions of another system in a file."""
 
 import json
 
-import numpy as np
 import pytest
 
-from tuwen.command._beside import against_captions, beside, read_captions
+from tuwen.command._beside import captions_of, read_captions
 from tuwen.command._extra import Extra
 from tuwen.errors import DataError
 from tuwen.evaluation import Evaluation
-from tuwen.judge._rates import Rates, Weighted, mean_rates, paired
-
-DRAW = np.random.default_rng(0)
-HARD = DRAW.normal(size=400)
-"""How easy each row is, for both systems."""
-BETTER, WORSE = HARD + DRAW.normal(0.1, 0.2, 400), HARD + DRAW.normal(0.0, 0.2, 400)
-
-
-def test_what_both_find_hard_does_not_hide_a_difference():
-    """Each mean lies within 0.1 of itself; the difference of 0.1 has a standard error of 0.28 / 20 = 0.014."""
-    ours, theirs = mean_rates({"score": BETTER}), mean_rates({"score": WORSE})
-    low, high = paired(ours, theirs).intervals()["score"]
-    assert 0 < low < BETTER.mean() - WORSE.mean() < high and high - low == pytest.approx(4 * 0.014, rel=0.2)
-    apart = ours.intervals()["score"][1] - theirs.intervals()["score"][0]
-    assert apart > 0 and ours.intervals()["score"][0] < theirs.intervals()["score"][1], "alone they overlap"
-
-
-def test_against_itself_there_is_none():
-    rates = mean_rates({"score": BETTER})
-    assert paired(rates, rates).intervals()["score"] == (0.0, 0.0)
-
-
-def test_is_that_of_the_bootstrap_of_metrics():
-    from tuwen.metric._bootstrap import difference
-
-    peer = difference(BETTER, WORSE)
-    pair = paired(mean_rates({"score": BETTER}), mean_rates({"score": WORSE}))
-    assert pair.figures["score"] == pytest.approx(peer.mean)
-    assert pair.intervals()["score"] == pytest.approx((peer.low, peer.high), abs=0.005)
-
-
-def test_rankings_and_sums_are_compared_alike():
-    weighted = Weighted(num_rows=400, of=lambda times_N: {"score": float(np.average(WORSE, weights=times_N))})
-    ours = mean_rates({"score": BETTER})
-    summed = paired(ours, mean_rates({"score": WORSE})).intervals()["score"]
-    assert paired(ours, weighted).intervals()["score"] == pytest.approx(summed)
-
-
-def test_nothing_in_common():
-    assert paired(mean_rates({"a": BETTER}), mean_rates({"b": BETTER})) is None
-    assert paired(mean_rates({"a": BETTER}), mean_rates({"a": BETTER[:5]})) is None
-    assert paired(Rates(more={"a": 1.0}), Rates(more={"a": 2.0})) is None
-    assert beside("other", [Rates(more={"a": 1.0})], [Rates(more={"a": 2.0})]).figures == {"a": 2.0}
+from tuwen.judge._rates import beside
+from tuwen.judge.captions import caption_rates
 
 
 def evaluation():
     rows = [{"key": str(i), "caption": f"a dog {i}", "references": [f"a dog {i} runs", "x"]} for i in range(6)]
-    return Evaluation(figures={}, rows=rows, num_rows=6)
+    rates = [caption_rates([row["caption"] for row in rows], [row["references"] for row in rows])]
+    return Evaluation(figures={}, rows=rows, num_rows=6, rates=rates)
 
 
 def write(path, value):
@@ -70,7 +29,11 @@ def test_captions_of_a_report_and_of_results(tmp_path):
     )
     results = write(tmp_path / "c.json", [{"image_id": i, "caption": "a cow"} for i in range(7)])
     assert read_captions(report) == read_captions(results) == {str(i): "a cow" for i in range(7)}
-    found = against_captions(report, evaluation(), Extra(names=("diversity",)), {})
+    ours, extra = evaluation(), Extra(names=("diversity",))
+    extra.add(ours, {})
+    theirs = captions_of(report, ours, extra, {})
+    assert not theirs.chance, "what chance gives is not asked of the other"
+    found = beside(report, ours.rates, theirs.rates)
     assert found.name == report and found.figures["distinct_captions"] == pytest.approx(1 / 6)
     assert found.differences["rouge_l"] > 0.2 and found.intervals["rouge_l"][0] > 0
     assert (
@@ -85,6 +48,6 @@ def test_other_rows_are_refused(tmp_path):
     with pytest.raises(
         DataError, match=r"has no caption for 2 of 6 rows, such as 0, 5; a comparison takes the same rows"
     ):
-        against_captions(results, evaluation(), Extra(), {})
+        captions_of(results, evaluation(), Extra(), {})
     with pytest.raises(DataError, match="nowhere.json cannot be read"):
-        against_captions(str(tmp_path / "nowhere.json"), evaluation(), Extra(), {})
+        captions_of(str(tmp_path / "nowhere.json"), evaluation(), Extra(), {})

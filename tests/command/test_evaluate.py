@@ -4,6 +4,7 @@ import json
 
 import pytest
 from tests import eight
+from tests.metric._java import java
 
 from tuwen import cli
 from tuwen.command import _ask
@@ -190,6 +191,28 @@ def test_beside_a_report_and_beside_a_model(data, tmp_path, monkeypatch):
     table = show(response)
     assert f"less {tmp_path / 'other'}" in table and any(line.endswith("sure") for line in table.splitlines())
     assert f"Beside {tmp_path / 'other'}" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_metric_that_fails_costs_its_own_figure_only_of_either_system(tmp_path, monkeypatch):
+    java(tmp_path, "broken", monkeypatch)
+    given = files(tmp_path, {1: "a dog", 2: "a cat"}, {"1": ["a dog runs"], "2": ["the cow"]})
+    (tmp_path / "o.json").write_text(
+        json.dumps([{"image_id": 1, "caption": "x"}, {"image_id": 2, "caption": "the cow"}])
+    )
+    other = str(tmp_path / "o.json")
+    [response] = run(Request(**given, metrics="meteor", against=other))
+    mine, theirs = [note for note in response.notes if "meteor gives no figure" in note]
+    assert mine.startswith("meteor") and theirs.startswith(f"{other}: meteor gives no figure: metric.meteor: its Java")
+    assert "bleu_1" in response.beside.differences and "meteor" not in response.beside.figures
+
+
+def test_notes_of_another_model_are_not_lost(data, tmp_path, monkeypatch):
+    java(tmp_path, "broken", monkeypatch)
+    (tmp_path / "other").mkdir()
+    asked = {"model": "m", "data": data, "split": "train", "rows": 3, "beam": 1, "metrics": "meteor"}
+    [response] = run(Request(**asked, against=str(tmp_path / "other")))
+    assert [note.split(" gives")[0] for note in response.notes] == ["meteor", f"{tmp_path / 'other'}: meteor"]
+    assert response.beside.differences["bleu_1"] == 0
 
 
 def test_calibrating(data, tmp_path, monkeypatch):

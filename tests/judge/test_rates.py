@@ -5,7 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from tuwen.judge._rates import Means, Rates, mean_rates
+from tuwen.judge._rates import Means, Rates, Weighted, beside, mean_rates, paired
+
+DRAW = np.random.default_rng(0)
+HARD = DRAW.normal(size=400)
+"""How easy each row is, for both systems."""
+BETTER, WORSE = HARD + DRAW.normal(0.1, 0.2, 400), HARD + DRAW.normal(0.0, 0.2, 400)
 
 
 def test_interval_of_a_mean_is_that_of_theory():
@@ -34,3 +39,31 @@ def test_means_weigh_their_batches():
     for value, weight in ((1.0, 3), (5.0, 1), (math.nan, 2)):
         means.add("x", value, weight)
     assert means.result() == {"x": 2.0}
+
+
+def test_what_both_find_hard_does_not_hide_a_difference():
+    """Each mean lies within 0.1 of itself; the difference of 0.1 has a standard error of 0.28 / 20 = 0.014."""
+    ours, theirs = mean_rates({"score": BETTER}), mean_rates({"score": WORSE})
+    low, high = paired(ours, theirs).intervals()["score"]
+    assert 0 < low < BETTER.mean() - WORSE.mean() < high and high - low == pytest.approx(4 * 0.014, rel=0.2)
+    apart = ours.intervals()["score"][1] - theirs.intervals()["score"][0]
+    assert apart > 0 and ours.intervals()["score"][0] < theirs.intervals()["score"][1], "alone they overlap"
+
+
+def test_against_itself_there_is_none():
+    rates = mean_rates({"score": BETTER})
+    assert paired(rates, rates).intervals()["score"] == (0.0, 0.0)
+
+
+def test_rankings_and_sums_are_compared_alike():
+    weighted = Weighted(num_rows=400, of=lambda times_N: {"score": float(np.average(WORSE, weights=times_N))})
+    ours = mean_rates({"score": BETTER})
+    summed = paired(ours, mean_rates({"score": WORSE})).intervals()["score"]
+    assert paired(ours, weighted).intervals()["score"] == pytest.approx(summed)
+
+
+def test_nothing_in_common():
+    assert paired(mean_rates({"a": BETTER}), mean_rates({"b": BETTER})) is None
+    assert paired(mean_rates({"a": BETTER}), mean_rates({"a": BETTER[:5]})) is None
+    assert paired(Rates(more={"a": 1.0}), Rates(more={"a": 2.0})) is None
+    assert beside("other", [Rates(more={"a": 1.0})], [Rates(more={"a": 2.0})]).figures == {"a": 2.0}

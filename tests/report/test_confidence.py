@@ -24,7 +24,7 @@ def test_a_model_that_is_not_calibrated_has_none():
 
 
 def test_notes_and_another_system_stand_on_the_page():
-    from tuwen.command._beside import Beside
+    from tuwen.judge._rates import Beside
 
     other = Beside(name="other.json", differences={"cider": 0.1}, intervals={"cider": (0.05, 0.15)})
     found = Evaluation(figures={"cider": 1.0}, notes=["3 captions are <empty>"])

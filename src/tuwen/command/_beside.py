@@ -1,69 +1,31 @@
-"""Another system on the same rows: differences of figures, with intervals from samples that take the same rows of both."""
+"""Captions of another system on the same rows, from a file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuwen.errors import DataError
 
 if TYPE_CHECKING:
     from tuwen.command._extra import Extra, Pictures
     from tuwen.evaluation import Evaluation
-    from tuwen.judge._rates import Rates, Weighted
 
 
-@dataclass(frozen=True, kw_only=True)
-class Beside:
-    """How much better or worse the other system is."""
-
-    name: str
-    """What it was called."""
-    figures: dict[str, float] = field(default_factory=dict)
-    """The other system's own."""
-    differences: dict[str, float] = field(default_factory=dict)
-    """Figure -> ours - theirs."""
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Figure -> 95 % interval of the difference, by paired bootstrap; without 0 in it, these rows are enough to show it."""
-
-
-def beside(name: str, ours: Sequence[Rates | Weighted], theirs: Sequence[Rates | Weighted]) -> Beside:
-    """The two compared, figure by figure.
+def captions_of(path: str, found: Evaluation, extra: Extra, pictures: Pictures) -> Evaluation:
+    """What the captions in a file are worth on the rows of an evaluation.
 
     Args:
-        name: of the other system.
-        ours, theirs: what the figures of each come from, on the same rows in the same order.
-    """
-    from tuwen.judge._rates import paired
-
-    found = Beside(name=name)
-    for other in theirs:
-        found.figures.update(other.figures)
-        for own in ours:
-            if (pair := paired(own, other)) is not None:
-                found.differences.update(pair.figures)
-                found.intervals.update(pair.intervals())
-    return found
-
-
-def captions_rates(rows: Sequence[Mapping[str, Any]], extra: Extra, pictures: Pictures) -> list[Rates]:
-    """What figures of captions come from: those that every evaluation gives, and the metrics that were asked for."""
-    from tuwen.judge.captions import caption_rates
-
-    told = [row for row in rows if any(text.strip() for text in row["references"])]
-    always = [caption_rates([row["caption"] for row in told], [row["references"] for row in told])] if told else []
-    return [*always, *(extra.rates(name, rows, pictures) for name in extra.names)]
-
-
-def against_captions(path: str, found: Evaluation, extra: Extra, pictures: Pictures) -> Beside:
-    """Compares with the captions in a file: a report of `tuwen evaluate -o`, or COCO results.
-
+        path: a report of `tuwen evaluate -o`, or COCO results.
+        extra: metrics besides those that every evaluation of captions gives.
     Raises:
         DataError: it cannot be read, or lacks a caption of a row.
     """
+    from tuwen.evaluation import Evaluation
+    from tuwen.judge.captions import caption_rates
+    from tuwen.metric._captions import with_references
+
     said = read_captions(path)
     rows = [row for row in found.rows if "caption" in row]
     if lacking := [row["key"] for row in rows if row["key"] not in said]:
@@ -71,12 +33,15 @@ def against_captions(path: str, found: Evaluation, extra: Extra, pictures: Pictu
             f"{path} has no caption for {len(lacking)} of {len(rows)} rows, such as {', '.join(lacking[:3])}; a comparison "
             "takes the same rows of both: evaluate the other system on the same part of the data."
         )
-    theirs = [{**row, "caption": said[row["key"]]} for row in rows]
-    return beside(path, captions_rates(rows, extra, pictures), captions_rates(theirs, extra, pictures))
+    theirs = Evaluation(figures={}, rows=[{**row, "caption": said[row["key"]]} for row in rows])
+    if told := with_references(theirs.rows):
+        theirs.rates.append(caption_rates([row["caption"] for row in told], [row["references"] for row in told]))
+    extra.add(theirs, pictures, chance=False)
+    return theirs
 
 
 def read_captions(path: str) -> dict[str, str]:
-    """Key -> caption. Errors: as `against_captions`."""
+    """Key -> caption. Errors: as `captions_of`."""
     from tuwen.command._coco import read_results
 
     try:

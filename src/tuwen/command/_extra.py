@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tuwen.evaluation import Evaluation
     from tuwen.judge._rates import Rates
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 Pictures = Mapping[str, Any]
 """Key of a row -> its picture."""
 
@@ -59,32 +59,33 @@ class Extra:
         """Whether a metric looks at pictures."""
         return self.embedder is not None
 
-    def add(self, found: Evaluation, pictures: Pictures) -> None:
-        """Figures, intervals and chance of all metrics; of one that fails half way, a note."""
+    def add(self, found: Evaluation, pictures: Pictures, *, chance: bool = True) -> None:
+        """Figures and intervals of all metrics, and what chance gives; of one that fails half way, a note."""
         rows = [row for row in found.rows if "caption" in row]
         turned = [{**row, "caption": other["caption"]} for row, other in zip(rows, rows[1:] + rows[:1], strict=True)]
         for name in self.names:
             try:
                 rates = self.rates(name, rows, pictures)
-                cheap = len(rows) > 1 and not getattr(_built(name), "costly", False)
-                chance = self.rates(name, turned, pictures).figures if cheap else {}
+                guessed = chance and len(rows) > 1 and not getattr(_built(name), "costly", False)
+                by_chance = self.rates(name, turned, pictures).figures if guessed else {}
             except TuwenError as error:  # what was found before stays
                 found.notes.append(f"{name} gives no figure: {error}")
                 continue
             found.rates.append(rates)
             found.figures.update(rates.figures)
             found.intervals.update(rates.intervals())
-            found.chance.update(chance)
+            found.chance.update(by_chance)
 
     def rates(self, name: str, rows: Sequence[Row], pictures: Pictures) -> Rates:
         """What a metric makes of the rows that have what it needs."""
         from tuwen.judge._rates import Rates, joined
+        from tuwen.metric._captions import with_references
 
         metric = _built(name)
         if "images" in metric.needs:
             rows = [row for row in rows if pictures.get(row["key"]) is not None]
         elif "references" in metric.needs:
-            rows = [row for row in rows if any(text.strip() for text in row["references"])]
+            rows = with_references(rows)
         if not rows:
             return Rates()
         given: list[Any] = [[row["caption"] for row in rows], [list(row["references"]) for row in rows]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuwen.command._beside import Beside, against_captions, beside
+from tuwen.command._beside import captions_of
 from tuwen.command._extra import Extra
 from tuwen.errors import ConfigError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tuwen.command.evaluate import Request
     from tuwen.data._dataset import Dataset
     from tuwen.evaluation import Evaluation
+    from tuwen.judge._rates import Beside
     from tuwen.report._look import Look
 
 
@@ -58,13 +59,12 @@ def measure_model(request: Request) -> Measured:
     extra.add(found, pictures)
     calibration = _calibrated(request, model, found, method) if request.calibrate else ""
     other = None
-    against_file = request.against.lower().endswith(".json") or Path(request.against).is_file()
-    if request.against and not against_file:
-        theirs = _evaluated(request, open_model(request.against, request.device), rows, method, known)
-        extra.add(theirs, pictures)
-        other = beside(request.against, found.rates, theirs.rates)
+    if request.against.lower().endswith(".json") or Path(request.against).is_file():
+        other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
     elif request.against:
-        other = against_captions(request.against, found, extra, pictures)
+        theirs = _evaluated(request, open_model(request.against, request.device), rows, method, known)
+        extra.add(theirs, pictures, chance=False)
+        other = _beside(request.against, found, theirs)
     about = {"model": request.model, "recipe": model.recipe.name, "data": request.data, "part": request.split}
     look = Look(found=found, samples=rows, model=model, about=about, log=Path(request.model) / "log.jsonl")
     return Measured(look=look, beside=other, calibration=calibration)
@@ -105,9 +105,19 @@ def measure_files(request: Request) -> Measured:
         notes=notes_of(results, references, *files),
     )  # fmt: skip
     extra.add(found, pictures)
-    beside = against_captions(request.against, found, extra, pictures) if request.against else None
+    other = None
+    if request.against:
+        other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
     look = Look(found=found, about={"captions": request.captions, "references": request.references})
-    return Measured(look=look, beside=beside)
+    return Measured(look=look, beside=other)
+
+
+def _beside(name: str, found: Evaluation, theirs: Evaluation) -> Beside:
+    """The two compared; what has to be known of the other is noted too."""
+    from tuwen.judge._rates import beside
+
+    found.notes.extend(f"{name}: {note}" for note in theirs.notes)
+    return beside(name, found.rates, theirs.rates)
 
 
 def _evaluated(request: Request, model: Any, rows: Dataset, method: Any, known: Sequence[str]) -> Evaluation:

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuwen.command._beside import Beside
 from tuwen.errors import ConfigError
 
 if TYPE_CHECKING:
     from tuwen.command._measure import Measured
+    from tuwen.judge._rates import Beside
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -99,6 +99,37 @@ def paired(first: Rates | Weighted, second: Rates | Weighted) -> Weighted | None
         return {name: ours[name] - theirs[name] for name in names if name in ours and name in theirs}
 
     return Weighted(num_rows=first.num_rows, of=of)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """How much better or worse another system is."""
+
+    name: str
+    """What it was called."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """The other system's own."""
+    differences: dict[str, float] = field(default_factory=dict)
+    """Figure -> ours - theirs."""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Figure -> 95 % interval of the difference, by paired bootstrap; without 0 in it, these rows are enough to show it."""
+
+
+def beside(name: str, ours: Sequence[Rates | Weighted], theirs: Sequence[Rates | Weighted]) -> Beside:
+    """The two compared, figure by figure.
+
+    Args:
+        name: of the other system.
+        ours, theirs: what the figures of each come from, on the same rows in the same order.
+    """
+    found = Beside(name=name)
+    for other in theirs:
+        found.figures.update(other.figures)
+        for own in ours:
+            if (pair := paired(own, other)) is not None:
+                found.differences.update(pair.figures)
+                found.intervals.update(pair.intervals())
+    return found
 
 
 def samples(num_rows: int, seed: int = 0) -> Iterator[np.ndarray]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
+from tuwen.judge._rates import Beside
 from tuwen.report import captions, confidence, drawings, labels, matches, reconstructions
 from tuwen.report._html import Html, join
 from tuwen.report._look import Look, first_text
@@ -20,18 +19,7 @@ VIEWS = (captions, confidence, labels, drawings, reconstructions, matches)
 """In the order of the page; each has a TITLE and a `section`, which is empty where there is nothing to show."""
 
 
-class Other(Protocol):
-    """Another system on the same rows."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def differences(self) -> dict[str, float]: ...
-    @property
-    def intervals(self) -> dict[str, tuple[float, float]]: ...
-
-
-def evaluation_page(look: Look, *, title: str = "Evaluation", beside: Other | None = None) -> str:
+def evaluation_page(look: Look, *, title: str = "Evaluation", beside: Beside | None = None) -> str:
     """A whole document of what `tuwen evaluate` found.
 
     Args:
@@ -58,7 +46,7 @@ def _figures(look: Look) -> Html:
     return join([note(words + bars), figures_table(found.figures, found.intervals, found.chance), *notes])
 
 
-def _beside(other: Other) -> Html:
+def _beside(other: Beside) -> Html:
     words = "How much more this one has. 95 % intervals come from a bootstrap that takes the same rows of both; a "
     words += "difference whose interval is on one side of 0 is one that these rows are enough to show."
     return join([note(words), figures_table(other.differences, other.intervals, {})])
