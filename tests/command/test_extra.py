@@ -1,5 +1,7 @@
 """Metrics by name: what can be asked for, what is lacking, and what they add to an evaluation."""
 
+from types import SimpleNamespace
+
 import pytest
 from tests import eight
 from tests.metric._java import java
@@ -55,6 +57,22 @@ def test_a_metric_that_looks_asks_the_model_that_was_named():
     extra.add(evaluation, {s.key: s.fields["image"] for s in samples})
     assert extra.looks and evaluation.figures["clipscore"] > evaluation.chance["clipscore"] + 0.5
     assert "ref_clipscore" in evaluation.intervals
+
+
+def test_each_picture_and_text_is_looked_at_once():
+    """Two evaluations with chance are four rounds over the same pictures."""
+    samples, asked = eight.samples(), []
+    extra = Extra.open("clipscore", str(eight.directory()), "cpu")
+    own, extra.embedder.embedder = extra.embedder.embedder, SimpleNamespace()
+    extra.embedder.embedder.images = lambda values: asked.extend(map(id, values)) or own.images(values)
+    extra.embedder.embedder.texts = lambda values: asked.extend(values) or own.texts(values)
+    rows = [{"key": s.key, "caption": s.fields["text"][0], "references": s.fields["text"]} for s in samples]
+    first, second = (Evaluation(figures={}, rows=some, num_rows=8) for some in (rows, [dict(row) for row in rows]))
+    for evaluation in (first, second):
+        extra.add(evaluation, {s.key: s.fields["image"] for s in samples})
+    assert first.figures == second.figures and first.figures["clipscore"] > first.chance["clipscore"] + 0.5
+    texts = {text for s in samples for text in s.fields["text"]}
+    assert len(asked) == len(set(asked)) == 8 + len(texts)
 
 
 @pytest.mark.parametrize(

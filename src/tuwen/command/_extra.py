@@ -52,7 +52,7 @@ class Extra:
         from tuwen.judge._embedder import open_embedder
         from tuwen.train.precision import choose_device
 
-        return cls(names=wanted, embedder=open_embedder(clip, choose_device(device)))
+        return cls(names=wanted, embedder=_Remembered(open_embedder(clip, choose_device(device))))
 
     @property
     def looks(self) -> bool:
@@ -94,6 +94,32 @@ class Extra:
             given.append([pictures[row["key"]] for row in rows])
         metric.update(*given)
         return joined([metric.sums()]) if hasattr(metric, "sums") else Rates(more=metric.result())
+
+
+class _Remembered:
+    """Asks another embedder once about each picture and each text: several systems, and chance, are of the same ones."""
+
+    def __init__(self, embedder: Any):
+        self.embedder = embedder
+        self.known: dict[Any, tuple[Any, Any]] = {}
+        """Identity of a picture, or a text -> its vector; and the picture itself, whose identity stays its own as long as
+        it is there."""
+
+    def images(self, values: Sequence[Any]) -> Any:
+        """(N, D)."""
+        return self._vectors(values, [id(value) for value in values], self.embedder.images)
+
+    def texts(self, values: Sequence[str]) -> Any:
+        """(N, D)."""
+        return self._vectors(values, values, self.embedder.texts)
+
+    def _vectors(self, values: Sequence[Any], keys: Sequence[Any], ask: Any) -> Any:
+        import numpy as np
+
+        if new := {key: value for key, value in zip(keys, values, strict=True) if key not in self.known}:
+            made = ask(list(new.values()))
+            self.known.update({key: (vector_D, new[key]) for key, vector_D in zip(new, made, strict=True)})
+        return np.stack([self.known[key][0] for key in keys])
 
 
 def _built(name: str) -> Any:
