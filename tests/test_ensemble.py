@@ -124,8 +124,13 @@ def test_from_the_command_line(tmp_path, capsys):
     assert cli.main([*asked, "--json", "--html", str(page)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["figures"]["num_captions"] == 8 and page.stat().st_size > 1000
-    assert cli.main(["match", pair, str(data / "red.png"), "--text", "a"]) == 2
-    assert "this model was not trained to match; it can: caption." in capsys.readouterr().err
+    for verb in (
+        ["match", pair, str(data / "red.png"), "--text", "a"],
+        ["embed", pair, str(data), "-o", f"{page}.npy"],
+    ):
+        assert cli.main(verb) == 2
+        assert "b names 2 models, and one is taken here; name one. Several write captions" in capsys.readouterr().err
+    assert not (tmp_path / "page.html.npy").exists()
     assert cli.main(["caption", f"{tmp_path / 'a'},{tmp_path / 'c'}", str(data / "red.png")]) == 2
     assert f"there is no model directory {tmp_path / 'c'}" in capsys.readouterr().err
 

@@ -27,7 +27,13 @@ _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 @dataclass(frozen=True, kw_only=True)
 class _Model:
     model: str
-    """Model directory, as `tuwen train` writes it; for captions several, with commas between, that write together."""
+    """Model directory, as `tuwen train` writes it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Models:
+    model: str
+    """Model directory, as `tuwen train` writes it; or several, with commas between, that write together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +52,35 @@ def task_parameters(task: ModuleType) -> list[inspect.Parameter]:
     """MODEL, the fields of the task's Request, for pictures the options of bulk work, for a drawn picture its file."""
     more = _bulk.Options if picture_fields(task.Request) else _Out if hasattr(task, "picture") else None
     named = parameters(more) if more else []
-    return [*parameters(_Model), *parameters(task.Request, pictures=True), *named, *parameters(_Device)]
+    model = _Models if _takes_several(task) else _Model
+    return [*parameters(model), *parameters(task.Request, pictures=True), *named, *parameters(_Device)]
 
 
-def open_model(path: str, device: str) -> Any:
-    """The model of a directory, or of several with commas between, on the device called cpu, cuda, mps or auto."""
+def _takes_several(task: ModuleType) -> bool:
+    """Whether several models answer as one."""
+    return getattr(task, "several", False)
+
+
+def open_model(path: str, device: str, *, several: bool = False) -> Any:
+    """The model of a directory.
+
+    Args:
+        device: cpu, cuda, mps or auto.
+        several: whether several directories, with commas between, may be named, whose models write captions together.
+    Raises:
+        ConfigError: several are named where one is taken.
+    """
     from tuwen.directory import load
     from tuwen.ensemble import Ensemble
     from tuwen.train.precision import choose_device
 
-    several = model_paths(path)
-    return Ensemble.load(several, choose_device(device)) if len(several) > 1 else load(path, choose_device(device))
+    paths = model_paths(path)
+    if len(paths) > 1 and not several:
+        raise ConfigError(
+            f"{path} names {len(paths)} models, and one is taken here; name one. Several write captions together: tuwen "
+            f"caption {path} photo.jpg"
+        )
+    return Ensemble.load(paths, choose_device(device)) if len(paths) > 1 else load(path, choose_device(device))
 
 
 def model_paths(path: str) -> list[str]:
@@ -77,7 +101,7 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
         _draw(task, values, [("", task.Request(**options))], json=json)
         return
     if not images:
-        model = open_model(values["model"], values["device"])
+        model = open_model(values["model"], values["device"], several=_takes_several(task))
         [response] = task.run(model, [task.Request(**options)])
         print(to_json(_plain(response, _left_out(task, options))) if json else task.show(response))
         return
@@ -119,7 +143,7 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
             f"-o {out} is a picture, but {why}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
         )
     [(name, request)] = requests
-    model = open_model(values["model"], values["device"])
+    model = open_model(values["model"], values["device"], several=_takes_several(task))
     [response] = task.run(model, [request])
     drawn = task.picture(model, request, response)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -178,7 +202,7 @@ class _Job:
         began, ticker = time.monotonic(), _bulk.Ticker(len(left))
         try:
             if left:
-                model = open_model(self.values["model"], self.values["device"])
+                model = open_model(self.values["model"], self.values["device"], several=_takes_several(self.task))
                 batches = _bulk.answers(lambda some: self.task.run(model, some), left, self.values["on_error"])
                 for batch in batches:
                     self._take(batch, alone=len(requests) == 1)

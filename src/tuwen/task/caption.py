@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tuwen.types import Latent
 
 recipe_hint = "coca"
+several = True
+"""Several models may answer as one (`tuwen.ensemble`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,4 +284,6 @@ def show(response: Response) -> str:
     return "\n".join(text.caption for text in (response, *response.alternatives))
 
 
-__all__ = ["Request", "Response", "Text", "able", "call", "method_of", "picture", "recipe_hint", "run", "show"]
+__all__ = [
+    "Request", "Response", "Text", "able", "call", "method_of", "picture", "recipe_hint", "run", "several", "show",
+]  # fmt: skip
