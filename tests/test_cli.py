@@ -28,7 +28,7 @@ def pictures(tmp_path):
 @pytest.fixture
 def model(monkeypatch):
     """The tiny model behind any MODEL, so that no process has to load it."""
-    monkeypatch.setattr(_ask, "open_model", lambda path, device: eight.model())
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: eight.model())
     return "model"
 
 
@@ -218,7 +218,7 @@ def test_a_second_run_asks_nothing_again(capsys, model, pictures, tmp_path, monk
     _, _, err = run(capsys, "caption", model, pictures, "-o", out, "--beam", "1")
     assert len(asked) == 6 and "6 written, 2 were there already" in err
     asked.clear()
-    monkeypatch.setattr(_ask, "open_model", lambda *_: pytest.fail("the model was opened for nothing"))
+    monkeypatch.setattr(_ask, "open_model", lambda *_, **more: pytest.fail("the model was opened for nothing"))
     _, _, err = run(capsys, "caption", model, pictures, "-o", out, "--beam", "1")
     assert not asked and "0 written, 8 were there already, 0 failed" in err and "(--overwrite asks again)" in err
 

@@ -205,7 +205,7 @@ def test_what_is_said_at_the_end():
 def test_the_page_is_made_of_what_evaluate_wrote(tmp_path, monkeypatch):
     from tuwen.command import _ask, _read
 
-    monkeypatch.setattr(_ask, "open_model", lambda path, device: drawing.model())
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: drawing.model())
     monkeypatch.setattr(_read, "read_rows", lambda *given, **options: drawing.ROWS)
     found = {"figures": {"a": 1.0}, "intervals": {"a": [0.5, 1.5]}, "chance": {"a": 0.1}, "rows": [{"key": "red"}]}
     (tmp_path / "demo").mkdir()

@@ -16,7 +16,7 @@ from tuwen.errors import CannotError, ConfigError, DataError, MissingExtraError
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    monkeypatch.setattr(_ask, "open_model", lambda path, device: eight.model())
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: eight.model())
     eight.write_pictures(tmp_path / "photos")
     return str(tmp_path / "photos")
 

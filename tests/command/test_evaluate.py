@@ -3,19 +3,19 @@
 import json
 
 import pytest
-from tests import eight
+from tests import drawing, eight
 from tests.metric._java import java
 
 from tuwen import cli
-from tuwen.command import _ask
+from tuwen.command import _ask, _measure
 from tuwen.command.evaluate import Request, run, show
 from tuwen.directory import save
-from tuwen.errors import ConfigError, DataError
+from tuwen.errors import CannotError, ConfigError, DataError
 
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    monkeypatch.setattr(_ask, "open_model", lambda path, device: eight.model())
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: eight.model())
     eight.write_pictures(tmp_path / "photos")
     return str(tmp_path / "photos")
 
@@ -98,8 +98,25 @@ def test_captions_of_any_system(tmp_path, capsys):
             "'train', which the model has learned; take the",
         ),
         (
+            {"model": "m", "data": "x", "calibrate": True, "split": ""},
+            "--calibrate would fit on all rows, of which the model has learned some; take the validation part: --split val",
+        ),
+        (
             {"captions": "a", "references": "b", "calibrate": True},
-            "--calibrate fits the confidence of a model: tuwen evalu",
+            "--calibrate has no effect with --captions, which are scored without a model; leave it out.",
+        ),
+        (
+            {"captions": "a", "references": "b", "gallery": 9},
+            "--gallery has no effect with --captions, which are sco",
+        ),
+        ({"captions": "a", "references": "b", "max_tokens": 9}, "--max-tokens has no effect with --captions"),
+        (
+            {"captions": "a", "references": "b", "model": "m"},
+            "MODEL has no effect with --captions",
+        ),
+        (
+            {"model": "m", "data": "x", "pictures": "p"},
+            "--pictures p has no effect on a model, whose pictures are those of DATA",
         ),
         ({"model": "m", "data": "x", "metrics": "recall"}, "--metrics recall scores no captions"),
         ({"model": "m", "data": "x", "clip": "c"}, "--clip c has no effect without a metric that looks at pictures"),
@@ -160,6 +177,8 @@ def test_pictures_for_a_metric_that_looks(tmp_path):
         ConfigError, match="--metrics clipscore looks at the pictures; name their folder: --pictures FOL"
     ):
         next(run(Request(**asked)))
+    with pytest.raises(ConfigError, match="--pictures p has no effect without a metric that looks at pictures; add"):
+        next(run(Request(**given, pictures="p")))
     [response] = run(Request(**asked, pictures=str(tmp_path / "photos")))
     assert response.figures["clipscore"] > response.chance["clipscore"] + 0.5 and "ref_clipscore" in response.intervals
 
@@ -173,12 +192,25 @@ def test_more_captions_copies_and_galleries(data):
     assert "copied" not in train.figures, "of its own rows every model says what it learned"
 
 
+def test_what_would_fail_at_the_end_fails_before_anything_is_evaluated(data, monkeypatch):
+    monkeypatch.setattr(_measure, "_evaluated", lambda *_: pytest.fail("it was evaluated"))
+    asked = {"model": "m", "data": data, "split": "val", "set": ("data.val=0.5",)}
+    with pytest.raises(DataError, match="4 pictures fill no gallery of 5; give a smaller one, or gallery=0 for all at"):
+        next(run(Request(**asked, gallery=5)))
+    with pytest.raises(DataError, match="4 captions with references are too few to fit a confidence on; it takes 40"):
+        next(run(Request(**asked, calibrate=True)))
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: drawing.model())
+    for option, value, task in (("gallery", 2, "match"), ("beam", 1, "caption"), ("metrics", "rouge", "caption")):
+        with pytest.raises(CannotError, match=f"not trained to {task}, which --{option} is about; it can: "):
+            next(run(Request(**{"model": "m", "data": data, "split": "val", option: value})))
+
+
 def test_beside_a_report_and_beside_a_model(data, tmp_path, monkeypatch):
     asked = {"model": "m", "data": data, "split": "train", "rows": 4}
     out = tmp_path / "report.json"
     [first] = run(Request(**asked, beam=1, out=str(out)))
     monkeypatch.setattr(
-        _ask, "open_model", lambda path, device: eight.model(steps=3) if "other" in path else eight.model()
+        _ask, "open_model", lambda path, device, **more: eight.model(steps=3) if "other" in path else eight.model()
     )
     [same] = run(Request(**asked, beam=1, against=str(out)))
     assert same.beside.differences["cider"] == 0 and same.beside.figures["cider"] == pytest.approx(
@@ -223,7 +255,7 @@ def test_calibrating(data, tmp_path, monkeypatch):
     save(eight.model(), tmp_path / "model")
     for colour in list(eight.COLOURS)[::2]:  # what the model says of every second picture is wrong now
         (tmp_path / "photos" / f"{colour}.txt").write_text("nothing of that kind\n")
-    monkeypatch.setattr(_ask, "open_model", lambda path, device: load(path))
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: load(path))
     asked = {"model": str(tmp_path / "model"), "data": data, "split": "val", "set": ("data.test=0", "data.val=0.99")}
     [response] = run(Request(**asked, calibrate=True, out=str(tmp_path / "r.json")))
     assert response.calibration == str(tmp_path / "model" / "calibration.json") and "calibration.json" in show(response)

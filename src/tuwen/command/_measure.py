@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from tuwen.evaluation import Evaluation
     from tuwen.judge._rates import Beside
     from tuwen.report._look import Look
+    from tuwen.types import Sample
+
+_OF_MODELS = ("model", "data", "split", "rows", "set", "beam", "max_tokens", "best", "gallery", "calibrate")
+"""Options without effect on captions in files."""
+_ABOUT = {"caption": ("metrics", "calibrate", "beam", "max_tokens", "best"), "match": ("gallery",)}
+"""Task -> options without effect on a model that was not trained for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,10 @@ def measure_model(request: Request) -> Measured:
         raise ConfigError(
             "evaluate takes MODEL and DATA, or --captions FILE --references FILE: tuwen evaluate model photos/"
         )
+    if request.pictures:
+        raise ConfigError(
+            f"--pictures {request.pictures} has no effect on a model, whose pictures are those of DATA; leave it out."
+        )
     _check_calibrate(request)
     from tuwen.command._ask import open_model
     from tuwen.command._read import part_of, read_all
@@ -49,10 +59,11 @@ def measure_model(request: Request) -> Measured:
 
     method = method_of(Caption(image=None, beam=request.beam, max_tokens=request.max_tokens, best=request.best))
     extra = Extra.open(request.metrics, request.clip, request.device)
-    model = open_model(request.model, request.device)
-    _check_captions(request, model)
+    model = open_model(request.model, request.device, several=True)
+    _check_able(request, model)
     whole = read_all("evaluate", model.recipe, request.data, settings=request.set)
     rows = part_of(whole, request.data, split=request.split, rows=request.rows)
+    _check_enough(request, rows)
     known = [] if request.split in ("", "train") else _texts(whole.split("train"))
     found = _evaluated(request, model, rows, method, known)
     pictures = {sample.key: sample.fields.get("image") for sample in rows}
@@ -62,7 +73,7 @@ def measure_model(request: Request) -> Measured:
     if request.against.lower().endswith(".json") or Path(request.against).is_file():
         other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
     elif request.against:
-        theirs = _evaluated(request, open_model(request.against, request.device), rows, method, known)
+        theirs = _evaluated(request, open_model(request.against, request.device, several=True), rows, method, known)
         extra.add(theirs, pictures, chance=False)
         other = _beside(request.against, found, theirs)
     about = {"model": request.model, "recipe": model.recipe.name, "data": request.data, "part": request.split}
@@ -80,10 +91,8 @@ def measure_files(request: Request) -> Measured:
         raise ConfigError(
             "--captions and --references go together: tuwen evaluate --captions results.json --references refs.json"
         )
-    if request.calibrate:
-        raise ConfigError(
-            "--calibrate fits the confidence of a model: tuwen evaluate MODEL DATA --split val --calibrate"
-        )
+    if odd := _asked(request, _OF_MODELS):
+        raise ConfigError(f"{odd[0]} has no effect with --captions, which are scored without a model; leave it out.")
     from tuwen.command._coco import find_pictures, join, notes_of, read_references, read_results
     from tuwen.evaluation import Evaluation
     from tuwen.judge.captions import caption_rates
@@ -95,6 +104,10 @@ def measure_files(request: Request) -> Measured:
     extra = Extra.open(request.metrics, request.clip, request.device)
     if extra.looks and not request.pictures:
         raise ConfigError("--metrics clipscore looks at the pictures; name their folder: --pictures FOLDER")
+    if request.pictures and not extra.looks:
+        raise ConfigError(
+            f"--pictures {request.pictures} has no effect without a metric that looks at pictures; add --metrics clipscore"
+        )
     pictures = find_pictures(request.pictures, request.references, [key for key, _, _ in pairs]) if extra.looks else {}
     rates = caption_rates([text for _, text, _ in pairs], [group for _, _, group in pairs])
     rows = [{"key": key, "caption": text, "references": group} for key, text, group in pairs]
@@ -129,7 +142,7 @@ def _evaluated(request: Request, model: Any, rows: Dataset, method: Any, known: 
     )
 
 
-def _texts(rows: Dataset) -> list[str]:
+def _texts(rows: Iterable[Sample]) -> list[str]:
     """All captions of the rows."""
     from tuwen.model import field_values
 
@@ -143,21 +156,40 @@ def _check_calibrate(request: Request) -> None:
         raise ConfigError(
             f"--calibrate keeps the confidence in a model directory, and {request.model} names several; calibrate one of them"
         )
-    if request.calibrate and request.split in ("train", "test"):
-        why = "the model has learned" if request.split == "train" else "figures are reported of"
+    whys = {"": "of which the model has learned some", "train": "which the model has learned"}
+    whys["test"] = "which figures are reported of"
+    if request.calibrate and request.split in whys:
+        part = f"the rows of the part {request.split!r}" if request.split else "all rows"
         raise ConfigError(
-            f"--calibrate would fit on the rows of the part {request.split!r}, which {why}; take the validation part: "
-            "--split val"
+            f"--calibrate would fit on {part}, {whys[request.split]}; take the validation part: --split val"
         )
 
 
-def _check_captions(request: Request, model: Any) -> None:
-    """Refuses what is of captions only where the model writes none, before minutes are spent."""
-    from tuwen.judge.captions import able
+def _asked(request: Request, names: Sequence[str]) -> list[str]:
+    """Those of the options that are not as they are by default, as they are typed."""
+    usual = type(request)()
+    typed = {"model": "MODEL", "data": "DATA"}
+    changed = [name for name in names if getattr(request, name) != getattr(usual, name)]
+    return [typed.get(name, f"--{name.replace('_', '-')}") for name in changed]
 
-    for name, value in (("metrics", request.metrics), ("calibrate", request.calibrate)):
-        if value and not able(model):
-            model.require("caption", verb=f"caption, which --{name} is about")
+
+def _check_able(request: Request, model: Any) -> None:
+    """Refuses options about what the model was not trained for, before minutes are spent."""
+    for task, names in _ABOUT.items():
+        for option in _asked(request, names):
+            model.require(task, verb=f"{task}, which {option} is about")
+
+
+def _check_enough(request: Request, rows: Dataset) -> None:
+    """Refuses, before minutes are spent, what takes more rows than there are."""
+    from tuwen.confidence import enough
+    from tuwen.metric.recall import Config
+    from tuwen.model import field_values
+
+    if request.gallery:
+        Config(gallery=request.gallery).build().check(len(field_values(rows, "image")))
+    if request.calibrate:
+        enough(sum(any(text.strip() for text in _texts([row])) for row in rows))
 
 
 def _calibrated(request: Request, model: Any, found: Evaluation, method: Any) -> str:

@@ -131,6 +131,13 @@ class Recall:
             )
         self._add(lambda start, end: image_ND[start:end] @ text_MD.T, len(image_ND), len(text_MD), owner_M)
 
+    def check(self, num_pictures: int) -> None:
+        """Raises DataError where so many pictures fill no gallery."""
+        if num_pictures < self.gallery:
+            raise DataError(
+                f"{num_pictures} pictures fill no gallery of {self.gallery}; give a smaller one, or gallery=0 for all at once"
+            )
+
     def result(self) -> dict[str, float]:
         """For i2t (texts of a picture) and t2i (picture of a text), and beside each what chance gives.
 
@@ -164,10 +171,7 @@ class Recall:
         if not self.gallery:
             self._add_gallery(rows, num_pictures, owner_M)
             return
-        if num_pictures < self.gallery:
-            raise DataError(
-                f"{num_pictures} pictures fill no gallery of {self.gallery}; give a smaller one, or gallery=0 for all at once"
-            )
+        self.check(num_pictures)
         for start in range(0, num_pictures - self.gallery + 1, self.gallery):
             text = np.flatnonzero((owner_M >= start) & (owner_M < start + self.gallery))
             if len(text):
