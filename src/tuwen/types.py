@@ -203,10 +203,15 @@ class Made:
     routes: dict[str, Decoded] = field(default_factory=dict)
 
     def aside(self) -> Terms:
-        """Terms that arose on the way, in the spaces (a commitment loss)."""
+        """Terms that arose on the way, in the spaces (a commitment loss); of a space other than the pictures' with the name
+        of its field before them."""
         found = Terms()
-        for latent in self.latents.values():
-            found = found | latent.aside
+        for name, latent in self.latents.items():
+            before = "" if name == "image" else f"{name}_"
+            found = found | Terms(
+                {f"{before}{term}": value for term, value in latent.aside.values.items()},
+                {f"{before}{term}": value for term, value in latent.aside.reports.items()},
+            )
         return found
 
 

@@ -16,7 +16,7 @@ from tuwen.objective import reconstruction
 from tuwen.recipe import Recipe
 from tuwen.space import finite_scalar, vector_quantized
 from tuwen.space._codes import used
-from tuwen.types import Latent, Route, Widths
+from tuwen.types import Latent, Made, Route, Widths
 
 SPACES = {"finite_scalar": finite_scalar.Config, "vector_quantized": vector_quantized.Config}
 
@@ -141,6 +141,14 @@ def test_hidden_tokens_do_not_move_the_codebook():
         part(Latent(torch.zeros(1, 6), tokens_ND[None], mask))
         moved.append(part.book_KD.clone())
     assert torch.equal(*moved)
+
+
+def test_terms_of_two_spaces_stand_side_by_side():
+    image, sound = (book(codes=codes)(Latent(torch.zeros(1, 6), clusters()[0][None])) for codes in (12, 2))
+    found = Made({"image": image, "sound": sound}).aside()
+    assert list(found.values) == ["commitment", "sound_commitment"]
+    assert list(found.reports) == ["codes_used", "sound_codes_used"]
+    assert found.values["sound_commitment"] is sound.aside.values["commitment"]
 
 
 # -- a tokenizer of pictures -------------------------------------------------------------------------------------------
