@@ -95,3 +95,19 @@ def test_pictures_by_their_name_in_the_json_or_by_their_id(tmp_path):
         DataError, match="there is no folder '/no/such'; name the folder of the pictures with --pictures."
     ):
         find_pictures("/no/such", refs, ["7"])
+
+
+def test_pictures_that_could_be_either_are_said(tmp_path):
+    """An id that is a whole name, or a file_name with its folder, leaves no doubt."""
+    for name in ("cat_1.jpg", "dog_1.jpg", "2.jpg", "cow_2.jpg", "a/x.jpg", "b/x.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    refs = write(
+        tmp_path / "refs.json", {**COCO, "images": [{"id": 3, "file_name": "b/x.jpg"}, {"id": 4, "file_name": "x.jpg"}]}
+    )
+    found = find_pictures(str(tmp_path), refs, ["2", "3"])
+    assert {key: str(path.relative_to(tmp_path)) for key, path in found.items()} == {"2": "2.jpg", "3": "b/x.jpg"}
+    with pytest.raises(DataError, match=r"id 1 could be cat_1.jpg or dog_1.jpg; give `images` in the references' JSON"):
+        find_pictures(str(tmp_path), refs, ["2", "1"])
+    with pytest.raises(DataError, match="id 4 could be a/x.jpg or b/x.jpg; give its folder in `file_name` in the"):
+        find_pictures(str(tmp_path), refs, ["4"])

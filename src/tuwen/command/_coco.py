@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -130,30 +131,45 @@ def find_pictures(folder: str, references_file: str, keys: Sequence[str]) -> dic
     key or ends in it (COCO_val2014_000000000042.jpg).
 
     Raises:
-        DataError: there is no such folder, or a key has no picture.
+        DataError: there is no such folder, or a key has no picture, or could have several.
     """
     if not Path(folder).is_dir():
         raise DataError(f"there is no folder {folder!r}; name the folder of the pictures with --pictures.")
     files = [file for file in walk(Path(folder)) if is_picture(file.name)]
-    by_name = {file.name: file for file in files}
-    by_stem = {_number(file.stem): file for file in files} | {file.stem: file for file in files}
+    by_name, by_stem, by_number = (_grouped(files, of) for of in (attrgetter("name"), attrgetter("stem"), _number))
     raw = _load(references_file)
     images = raw.get("images") if isinstance(raw, dict) else None
     rows = [row for row in images or () if isinstance(row, dict) and {"id", "file_name"} <= row.keys()]
-    named = {str(row["id"]): by_name.get(Path(row["file_name"]).name) for row in rows}
-    found = {key: named.get(key) or by_stem.get(key) for key in keys}
-    if lacking := [key for key, file in found.items() if file is None]:
+    named = {str(row["id"]): Path(row["file_name"]) for row in rows}
+    found = {}
+    for key in keys:
+        some = by_name.get(named[key].name, []) if key in named else []
+        whole = [file for file in some if file.parts[-len(named[key].parts) :] == named[key].parts]
+        found[key] = whole or some or by_stem.get(key) or by_number.get(key) or []
+    if lacking := [key for key, some in found.items() if not some]:
         raise DataError(
             f"{len(lacking)} of {len(found)} ids have no picture in {folder}, such as {_shown(lacking)}; a picture is named "
             "after its id, or by `images` in the references' JSON."
         )
-    return {key: file for key, file in found.items() if file is not None}
+    if several := {key: some for key, some in found.items() if len(some) > 1}:
+        key, some = next(iter(several.items()))
+        could = " or ".join(str(file.relative_to(folder)) for file in some[:3])
+        more = "its folder in `file_name`" if key in named else "`images`"
+        raise DataError(f"id {key} could be {could}; give {more} in the references' JSON.")
+    return {key: some[0] for key, some in found.items()}
 
 
-def _number(stem: str) -> str:
+def _grouped(files: Sequence[Path], of: Callable[[Path], str]) -> dict[str, list[Path]]:
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        groups.setdefault(of(file), []).append(file)
+    return groups
+
+
+def _number(file: Path) -> str:
     """The digits at the end of a name, without the zeros before them; the name itself if it has none."""
-    digits = stem[len(stem.rstrip("0123456789")) :]
-    return str(int(digits)) if digits else stem
+    digits = file.stem[len(file.stem.rstrip("0123456789")) :]
+    return str(int(digits)) if digits else file.stem
 
 
 def _kind(ids: Mapping[Any, Any]) -> str:
