@@ -92,6 +92,11 @@ def test_parts_of_another_kind_begin_anew(source, tmp_path):
 def test_what_does_not_fit_is_said(source, tmp_path):
     with pytest.raises(ConfigError, match="does not fit the recipe: decoders.text.* is .* there and .* here. Leave -r"):
         learn(source, tmp_path / "a", "decode.text.width=32")
+    for setting, kept in (("decode.text.tokenizer=bpe", "word"), ("decode.text.vocabulary=200", r"\d+")):
+        place, _, asked = setting.partition("=")
+        said = f"{place} is {kept} there and {asked} here, and its words are kept. Set {place}={kept}, or leave -r out."
+        with pytest.raises(ConfigError, match=f"does not fit the recipe: {said}"):
+            learn(source, tmp_path / "w", setting)
     with pytest.raises(ConfigError, match=r"\(recipe 'cnn-transformer'\) has no part in common with recipe 'dual-enc"):
         learn(source, tmp_path / "b", "encode.image=image_vit", "space.image=bottleneck", recipe="dual-encoder")
     with pytest.raises(

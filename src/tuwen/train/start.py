@@ -32,7 +32,8 @@ def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossMo
     Parts at the same place and of the same kind are taken over, with their vocabularies; the others begin anew.
 
     Raises:
-        ConfigError: the two have no part in common, or the weights of one do not fit; or it is the directory of the run.
+        ConfigError: the two have no part in common, or the weights or words of one do not fit; or it is the directory of
+            the run.
         CheckpointError: there is no such model directory.
     """
     source = recipe.train.start_from
@@ -47,6 +48,7 @@ def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossMo
             f"{source} (recipe {before.name!r}) has no part in common with recipe {recipe.name!r}; leave -r out to take "
             "its recipe."
         )
+    _check_words(recipe, before, [place for place in taken if place in learned])
     model = CrossModal.create(recipe, samples, learned={place: learned[place] for place in taken if place in learned})
     prefixes = tuple(f"{_PLACES[section]}.{name}." for section, _, name in (place.partition(".") for place in taken))
     wanted = {name: tensor for name, tensor in tensors.items() if name.startswith(prefixes)}
@@ -60,6 +62,20 @@ def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossMo
             )
     model.load_state_dict(wanted, strict=False)
     return model
+
+
+def _check_words(recipe: Recipe, before: Recipe, places: Sequence[str]) -> None:
+    """Raises ConfigError where words are taken over and the recipe asks for others."""
+    for place in places:
+        section, _, name = place.partition(".")
+        here, there = getattr(recipe, section)[name], getattr(before, section)[name]
+        for setting in ("tokenizer", "vocabulary"):
+            asked, kept = getattr(here, setting, None), getattr(there, setting, None)
+            if asked != kept:
+                raise ConfigError(
+                    f"{recipe.train.start_from} does not fit the recipe: {place}.{setting} is {kept} there and {asked} here, "
+                    f"and its words are kept. Set {place}.{setting}={kept}, or leave -r out."
+                )
 
 
 def _places(recipe: Recipe) -> dict[str, tuple[str, str]]:
