@@ -90,15 +90,19 @@ def judge(args: argparse.Namespace, out: Path) -> dict[str, np.ndarray]:
 
 
 def compare(hits: dict[str, dict[str, np.ndarray]]) -> None:
-    from tuwen.metric._bootstrap import difference, interval
+    from tuwen.judge._rates import mean_rates, paired
 
+    rates = {name: mean_rates(own) for name, own in hits.items()}
     print("\n| objective | " + " | ".join(NAMES) + " |\n" + "|---" * (1 + len(NAMES)) + "|")
-    for name, own in hits.items():
-        print(f"| {name} | " + " | ".join(str(interval(own[n])) for n in NAMES) + " |")
-    first, *others = hits
+    for name, own in rates.items():
+        value, bounds = own.figures, own.intervals()
+        print(f"| {name} | " + " | ".join("{:.4f} [{:.4f}, {:.4f}]".format(value[n], *bounds[n]) for n in NAMES) + " |")
+    first, *others = rates
     for name in others:
-        cells = [difference(hits[name][n], hits[first][n]) for n in NAMES]
-        shown = [f"{d.mean:+.4f} [{d.low:+.4f}, {d.high:+.4f}]{' *' if d.excludes_zero else ''}" for d in cells]
+        pair = paired(rates[name], rates[first])
+        value, bounds = pair.figures, pair.intervals()
+        sure = {n: "" if low <= 0 <= high else " *" for n, (low, high) in bounds.items()}
+        shown = ["{:+.4f} [{:+.4f}, {:+.4f}]{}".format(value[n], *bounds[n], sure[n]) for n in NAMES]
         print(f"| {name} - {first} | " + " | ".join(shown) + " |")
     print("\n* the interval excludes 0")
 

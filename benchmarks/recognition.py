@@ -26,6 +26,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 FASHION = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
 
 WORDS = {
@@ -130,7 +132,7 @@ def _table(found: Any, names: Sequence[str]) -> Iterable[str]:
 
 def zero_shot(args: argparse.Namespace, seed: int, out: Path) -> Iterable[str]:
     from tuwen.data._scene_world import COLOURS, SHAPES, UNSEEN
-    from tuwen.metric._bootstrap import interval
+    from tuwen.judge._rates import mean_rates
 
     data = "scenes:0:200" if args.smoke else "scenes"
     model, took_s = trained(args, data, args.recipe, seed, out, 330.0, ())
@@ -145,8 +147,9 @@ def zero_shot(args: argparse.Namespace, seed: int, out: Path) -> Iterable[str]:
     for name, wanted in (("all", (True, False)), ("pairs of training", (False,)), ("pairs never seen", (True,))):
         some = [one for one, new in zip(right, unseen, strict=True) if new in wanted]
         if some:
-            found = interval(some)
-            yield f"| {name} | {found.mean:.4f} | {found.low:.4f} to {found.high:.4f} | {len(some)} |"
+            found = mean_rates({"right": np.array(some, float)})
+            low, high = found.intervals()["right"]
+            yield f"| {name} | {found.figures['right']:.4f} | {low:.4f} to {high:.4f} | {len(some)} |"
 
 
 def one_thing(num: int) -> list[tuple[Any, tuple[str, str]]]:
