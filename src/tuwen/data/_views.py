@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from tuwen.data._config import View
 from tuwen.data._picture import open_picture
 from tuwen.errors import ConfigError
 from tuwen.types import Located
@@ -15,7 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-VIEWS = get_args(View)
+    from tuwen.data._config import View
+
 _SHARE = 0.8
 """Share of each side that the zoom keeps."""
 
@@ -43,9 +43,9 @@ def view_of(prepare: Prepare, picture: Located, view: View | None) -> torch.Tens
     return data.flip(-1)
 
 
-def centre(pixels: np.ndarray, share: float = _SHARE) -> np.ndarray:
-    """The middle of a picture: (H, W, C) -> (share * H, share * W, C), at least one pixel."""
+def centre(pixels: np.ndarray) -> np.ndarray:
+    """The middle of a picture: (H, W, C) -> (0.8 H, 0.8 W, C), at least one pixel."""
     (top, height), (left, width) = (
-        ((size - kept) // 2, kept) for size in pixels.shape[:2] for kept in [max(1, round(share * size))]
+        ((size - kept) // 2, kept) for size in pixels.shape[:2] for kept in [max(1, round(_SHARE * size))]
     )
     return pixels[top : top + height, left : left + width]

@@ -30,7 +30,8 @@ def learns_norms(model: nn.Module) -> bool:
 def make_optimiser(model: nn.Module, train: Train) -> torch.optim.AdamW:
     """AdamW: matrices decay, vectors and scalars do not; fine-tuned pretrained parts have a learning rate of their own.
 
-    With `train.optimiser=muon` the maps between hidden layers are moved by Muon, all else by AdamW.
+    With `train.optimiser=muon` the weights of linear layers and convolutions are moved by Muon (`hidden_maps`), all else by
+    AdamW.
 
     Source:
         Loshchilov and Hutter 2019, arXiv:1711.05101.
@@ -89,7 +90,9 @@ class Muon(torch.optim.AdamW):
         moves = []
         for p in ps:
             assert p.grad is not None
-            momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+            if "momentum" not in self.state[p]:
+                self.state[p]["momentum"] = torch.zeros_like(p)
+            momentum = self.state[p]["momentum"]
             momentum.lerp_(p.grad, 1 - _MOMENTUM)
             moves.append(p.grad.lerp(momentum, _MOMENTUM).flatten(1))
             p.grad = None
