@@ -36,8 +36,8 @@ class Train:
     accumulate: int = 1
     """Parts that a batch is cut into, to save memory; a contrastive objective then has the negatives of its part only."""
     optimiser: Literal["adamw", "muon"] = "adamw"
-    """adamw; or muon: the maps between hidden layers take orthogonal steps. Fewer steps, each a little longer; all else, and
-    pretrained parts, by adamw."""
+    """adamw; or muon: weights of linear layers and convolutions take orthogonal steps. Fewer steps, each a little longer; all
+    else, weights shared with embeddings, and pretrained parts, by adamw."""
     lr: float = 1e-3
     """Peak learning rate."""
     lr_pretrained: float = 1e-5
