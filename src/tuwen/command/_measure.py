@@ -111,8 +111,8 @@ def measure_files(request: Request) -> Measured:
     pictures = find_pictures(request.pictures, request.references, [key for key, _, _ in pairs]) if extra.looks else {}
     rates = caption_rates([text for _, text, _ in pairs], [group for _, _, group in pairs])
     rows = [{"key": key, "caption": text, "references": group} for key, text, group in pairs]
-    other = [text for _, text, _ in pairs[1:] + pairs[:1]]
-    chance = caption_rates(other, [group for _, _, group in pairs]).figures if len(pairs) > 1 else {}
+    turned = [text for _, text, _ in pairs[1:] + pairs[:1]]
+    chance = caption_rates(turned, [group for _, _, group in pairs]).figures if len(pairs) > 1 else {}
     found = Evaluation(
         figures=rates.figures, intervals=rates.intervals(), chance=chance, rows=rows, num_rows=len(rows), rates=[rates],
         notes=notes_of(results, references, *files),
