@@ -57,6 +57,12 @@ def test_a_metric_that_looks_asks_the_model_that_was_named():
     assert "ref_clipscore" in evaluation.intervals
 
 
+def test_a_model_for_drawn_pictures_alone():
+    extra = Extra.open("rouge", str(eight.directory()), "cpu", draws=True)
+    assert extra.embedder is not None and not extra.looks
+    assert Extra.open("", "", "cpu", draws=True).embedder is None
+
+
 @pytest.mark.parametrize(
     ("names", "clip", "error", "message"),
     [

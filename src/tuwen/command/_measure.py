@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from tuwen.command.evaluate import Request
     from tuwen.data._dataset import Dataset
     from tuwen.evaluation import Evaluation
+    from tuwen.judge._eyes import Eyes
     from tuwen.report._look import Look
+    from tuwen.types import Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,26 +49,31 @@ def measure_model(request: Request) -> Measured:
     from tuwen.task.caption import method_of
 
     method = method_of(Caption(image=None, beam=request.beam, max_tokens=request.max_tokens, best=request.best))
-    extra = Extra.open(request.metrics, request.clip, request.device)
+    _check_eyes(request)
+    extra = Extra.open(request.metrics, request.clip, request.device, draws=bool(request.features))
     model = open_model(request.model, request.device)
-    _check_captions(request, model)
+    _check_tasks(request, model)
     whole = read_all("evaluate", model.recipe, request.data, settings=request.set)
     rows = part_of(whole, request.data, split=request.split, rows=request.rows)
-    known = [] if request.split in ("", "train") else _texts(whole.split("train"))
-    found = _evaluated(request, model, rows, method, known)
+    learned = [] if request.split in ("", "train") else list(whole.split("train"))
+    known = _texts(learned)
+    eyes = _eyes(request, extra, learned)
+    found = _evaluated(request, model, rows, method, known, eyes)
     pictures = {sample.key: sample.fields.get("image") for sample in rows}
     extra.add(found, pictures)
     calibration = _calibrated(request, model, found, method) if request.calibrate else ""
     other = None
     against_file = request.against.lower().endswith(".json") or Path(request.against).is_file()
     if request.against and not against_file:
-        theirs = _evaluated(request, open_model(request.against, request.device), rows, method, known)
+        theirs = _evaluated(request, open_model(request.against, request.device), rows, method, known, eyes)
         extra.add(theirs, pictures)
         other = beside(request.against, found.rates, theirs.rates)
     elif request.against:
         other = against_captions(request.against, found, extra, pictures)
     about = {"model": request.model, "recipe": model.recipe.name, "data": request.data, "part": request.split}
-    look = Look(found=found, samples=rows, model=model, about=about, log=Path(request.model) / "log.jsonl")
+    about |= {"features": request.features}
+    log = Path(request.model) / "log.jsonl"
+    look = Look(found=found, samples=rows, learned=learned, model=model, about=about, log=log)
     return Measured(look=look, beside=other, calibration=calibration)
 
 
@@ -83,6 +90,10 @@ def measure_files(request: Request) -> Measured:
     if request.calibrate:
         raise ConfigError(
             "--calibrate fits the confidence of a model: tuwen evaluate MODEL DATA --split val --calibrate"
+        )
+    if request.features or request.draws:
+        raise ConfigError(
+            "--features and --draws are about what a model draws: tuwen evaluate MODEL DATA --features NET"
         )
     from tuwen.command._coco import find_pictures, join, notes_of, read_references, read_results
     from tuwen.evaluation import Evaluation
@@ -110,16 +121,30 @@ def measure_files(request: Request) -> Measured:
     return Measured(look=look, beside=beside)
 
 
-def _evaluated(request: Request, model: Any, rows: Dataset, method: Any, known: Sequence[str]) -> Evaluation:
+def _evaluated(
+    request: Request, model: Any, rows: Dataset, method: Any, known: Sequence[str], eyes: Eyes | None
+) -> Evaluation:
     from tuwen.evaluation import evaluate
 
     batches = (model.batch(list(rows[start : start + 64]), targets=True) for start in range(0, len(rows), 64))
     return evaluate(
-        model, batches, method=method, bootstrap=True, known=known, gallery=request.gallery, unsure=request.calibrate
-    )
+        model, batches, method=method, bootstrap=True, known=known, gallery=request.gallery, unsure=request.calibrate,
+        eyes=eyes, draws=request.draws,
+    )  # fmt: skip
 
 
-def _texts(rows: Dataset) -> list[str]:
+def _eyes(request: Request, extra: Extra, learned: Sequence[Sample]) -> Eyes | None:
+    """The networks of --features and --clip, where drawn pictures are to be compared with real ones."""
+    if not request.features:
+        return None
+    from tuwen.judge._eyes import Eyes, matcher_of, open_eye
+    from tuwen.train.precision import choose_device
+
+    eye = open_eye(request.features, choose_device(request.device))
+    return Eyes(eye, matcher=extra.embedder or matcher_of(eye), known=learned)
+
+
+def _texts(rows: Sequence[Sample]) -> list[str]:
     """All captions of the rows."""
     from tuwen.model import field_values
 
@@ -141,13 +166,28 @@ def _check_calibrate(request: Request) -> None:
         )
 
 
-def _check_captions(request: Request, model: Any) -> None:
-    """Refuses what is of captions only where the model writes none, before minutes are spent."""
+def _check_eyes(request: Request) -> None:
+    """Refuses a model as the judge of its own pictures: it would find what it has put there."""
+    if request.draws < 0:
+        raise ConfigError(f"--draws is {request.draws}; give a number of rows, as in --draws 200, or 0 for all")
+    for name, source in (("features", request.features), ("clip", request.clip)):
+        if request.features and source and Path(source).resolve() == Path(request.model).resolve():
+            raise ConfigError(
+                f"--{name} {source} is the model that is judged, which would find in its pictures what it puts there; name one "
+                "that had no part in its training"
+            )
+
+
+def _check_tasks(request: Request, model: Any) -> None:
+    """Refuses what is of captions or drawings only where the model makes none, before minutes are spent."""
     from tuwen.judge.captions import able
 
     for name, value in (("metrics", request.metrics), ("calibrate", request.calibrate)):
         if value and not able(model):
             model.require("caption", verb=f"caption, which --{name} is about")
+    for name, wanted in (("features", bool(request.features)), ("draws", bool(request.draws))):
+        if wanted:
+            model.require("draw", verb=f"draw, which --{name} is about", instead="flow")
 
 
 def _calibrated(request: Request, model: Any, found: Evaluation, method: Any) -> str:

@@ -22,8 +22,8 @@ PROMPTS = 8
 class Drawn:
     """What was drawn in an evaluation."""
 
-    def __init__(self) -> None:
-        self.pictures: dict[str, Picture] = {}
+    def __init__(self, pictures: Mapping[str, Picture] | None = None) -> None:
+        self.pictures = dict(pictures or {})
         """Key of a row -> its picture."""
 
     def of(self, model: CrossModal, rows: Sequence[Sample]) -> list[Picture]:
@@ -52,14 +52,18 @@ def drawable(model: CrossModal, rows: Sequence[Sample]) -> list[Sample]:
     return [row for row in rows if first_text(row.fields)] if reads(model) else list(rows)
 
 
-def drawn_sheet(model: CrossModal, rows: Sequence[Sample]) -> Image | None:
-    """The pictures of the first rows on one sheet, which knows their texts; None where the model draws none of them."""
+def drawn_sheet(model: CrossModal, rows: Sequence[Sample], drawn: Mapping[str, Picture]) -> Image | None:
+    """The pictures of the first rows on one sheet, which knows their texts; None where the model draws none of them.
+
+    Args:
+        drawn: key of a row -> its picture, of those that an evaluation has drawn already.
+    """
     import json
 
-    if not (some := drawable(model, rows)[:PROMPTS]):
+    if not (some := drawable(model, rows[: 8 * PROMPTS])[:PROMPTS]):
         return None
     texts = [one.text for one in (request(model, row) for row in some)]
-    return image(sheet(Drawn().of(model, some)), {"texts": json.dumps(texts)})
+    return image(sheet(Drawn(drawn).of(model, some)), {"texts": json.dumps(texts)})
 
 
 def first_text(fields: Mapping[str, Any]) -> str:

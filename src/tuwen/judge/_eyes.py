@@ -61,8 +61,8 @@ class Eyes:
         if side not in self._features:
             images = [row.fields["image"] for row in self.known_rows()]
             parts = [images[start : start + ROWS] for start in range(0, len(images), ROWS)]
-            looks = [self.eye.look([real(image, side) for image in part]) for part in parts]
-            self._features[side] = np.concatenate([look.feature_ND for look in looks])
+            found = [self.eye.look([real(image, side) for image in part]) for part in parts]
+            self._features[side] = np.concatenate([one.feature_ND for one in found])
         return self._features[side]
 
 
@@ -112,8 +112,8 @@ class Own:
         self.model, self.matches = model, match.able(model)
         alone = [label for label, (_, route) in classify.routes_of(model).items() if not route.fuse]
         deciding = [model.decoders[label] for label in alone if not model.decoders[label].several]
-        self.decoder = deciding[0] if deciding else None
-        self.classes: list[str] = self.decoder.classes if deciding else []
+        self.decoder: Any = deciding[0] if deciding else None
+        self.classes: list[str] = deciding[0].classes if deciding else []
 
     def look(self, images: Sequence[Picture]) -> Glance:
         """Features, and the likeliest class of a classifier."""

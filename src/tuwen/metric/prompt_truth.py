@@ -17,8 +17,10 @@ KINDS = (*TRAITS, "relation")
 """What a description says of things."""
 GROUPS = {"1": "one thing", "2": "two things", "3": "three things", "unseen": "an unseen pair", "all": "all"}
 """Group -> the texts in it; an unseen pair is a (shape, colour) that never occurs in training."""
-_COLUMNS = ("num", "exact", "alone", "only", "extra", "things", "named", "unseen", "unseen_named")
-_COLUMNS += tuple(f"{what}_{kind}" for kind in KINDS for what in ("asked", "right"))
+_COLUMNS = (
+    *("num", "exact", "alone", "only", "extra", "things", "named", "unseen", "unseen_named"),
+    *(f"{what}_{kind}" for kind in KINDS for what in ("asked", "right")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
