@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from tests import drawing, eight
+from tests import autoencoders, drawing, eight
 
 from tuwen.generate.greedy import Config as Greedy
 from tuwen.judge import samples
@@ -181,3 +181,12 @@ def test_without_a_network_nothing_is_drawn(monkeypatch):
     judge.add(None, drawing.model().batch(TEST[:4]))
     assert list(judge.rates()) == judge.rows() == judge.notes() == []
     assert samples.able(drawing.model()) and not samples.able(eight.model())
+
+
+def test_a_model_that_reads_no_texts_is_asked_for_no_labels():
+    judge = samples.Judge(
+        autoencoders.model("vae"), Asked(method=Greedy().build(), eyes=Eyes(Mean(), matcher=Matcher()))
+    )
+    judge.add(None, autoencoders.model("vae").batch(TEST[:20]))
+    figures = {name for rates, _ in judge.rates() for name in rates.figures}
+    assert "fid" in figures and not {"classifier_accuracy", "r_precision"} & figures

@@ -21,17 +21,17 @@ def said(number, **fields):
     return {"key": ROWS[number].key, "sample": {"text": ROWS[number].fields["text"][0], "seed": 3, **fields}}
 
 
-def test_the_nearest_to_the_training_part_stand_as_the_worst():
-    rows = [said(0, nearest="blue", nearer=0.01, fits=1.0), said(1, nearest="green", nearer=0.9, fits=0.5)]
-    read = Page(section(look(rows)))
+def test_those_nearest_to_the_training_part_and_some():
+    near = [said(0, nearest="blue", nearer=0.01, fits=1.0), said(1, nearest="green", nearer=0.9, fits=0.5)]
+    read = Page(section(look([*near, said(2, nearest="two", nearer=0.5, fits=1.0)])))
     assert not read.wrong and [image["alt"] for image in read.named("img")] == [
-        f"Drawn for row blue: {ROWS[1].fields['text'][0]}", "Picture of row blue", "Picture of training row green",
         f"Drawn for row red: {ROWS[0].fields['text'][0]}", "Picture of row red", "Picture of training row blue",
+        f"Drawn for row green: {ROWS[2].fields['text'][0]}", "Picture of row green", "Picture of training row two",
     ]  # fmt: skip
-    assert (
-        "90 % of the real pictures are nearer to a training picture; fits another text as well or better" in read.text
-    )
+    assert read.text.index("Nearest to the training part") < read.text.index("Picked at random")
     assert "1 % of the real pictures are nearer to a training picture; fits its text best" in read.text
+    other = Page(section(look([said(1, nearest="green", nearer=0.9, fits=0.5)] * 3)))
+    assert "90 % of the real pictures are nearer to a training picture; fits another text as well or be" in other.text
 
 
 def test_without_a_training_part():

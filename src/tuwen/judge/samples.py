@@ -6,7 +6,8 @@ Figures:
     fid, kid (kid_spread over subsets): distances of the drawn and the real pictures of the same rows;
     sample_precision, sample_recall, sample_density, sample_coverage: drawn pictures like real ones, and the other way round;
     memorised: drawn pictures that lie nearer to a training picture than 95 % of the real ones of these rows;
-    classifier_accuracy: rows whose drawn picture is taken for their label, where the network is a classifier;
+    classifier_accuracy: rows whose drawn picture is taken for their label, where the network is a classifier and the model
+        reads texts;
     r_precision: rows whose drawn picture fits their text best among 100, by a model that matches.
 With `_real`, what real pictures reach, which is the aim: distances and balls between two halves of them, the others in place
 of the drawn ones. A fid is the larger, the fewer pictures there are: fid_real is to be compared with fid_halves, of one half
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tuwen.decode.label import labels_of
-from tuwen.judge._drawn import drawable, request
+from tuwen.judge._drawn import drawable, reads, request
 from tuwen.judge._eyes import MOST_KNOWN, Glance, real
 from tuwen.judge._rates import Rates, mean_rates
 from tuwen.metric import memorisation, r_precision
@@ -70,7 +71,7 @@ class Judge:
         rows = [row for row in drawable(self.model, batch.raw) if row.fields.get("image") is not None]
         if not (rows := rows[: (self.asked.draws or sys.maxsize) - len(self.samples)]):
             return
-        drawn = self.asked.drawn.of(self.model, rows)
+        drawn = [np.broadcast_to(one, (*one.shape[:2], 3)) for one in self.asked.drawn.of(self.model, rows)]
         self.samples += rows
         self.side = drawn[0].shape[0]
         for kind, images in {"drawn": drawn, "real": [real(row.fields["image"], self.side) for row in rows]}.items():
@@ -166,7 +167,7 @@ class Judge:
 
     def _named(self) -> Iterable[Found]:
         """How often the network takes a picture for its label."""
-        classes = [] if self.eyes is None else self.eyes.eye.classes
+        classes = self.eyes.eye.classes if self.eyes is not None and reads(self.model) else []
         labels = [labels_of(row.fields.get("label")) for row in self.samples]
         told = [i for i, label in enumerate(labels) if len(label) == 1 and label[0] in classes]
         if not told:

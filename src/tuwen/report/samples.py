@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuwen.report._html import Html, join, tag
 from tuwen.report._look import Look, words
-from tuwen.report.examples import examples
+from tuwen.report.examples import pick
 from tuwen.report.page import note
 from tuwen.report.pictures import SIDE, card, tile
 
@@ -20,22 +20,26 @@ SHOWN = 12
 
 
 def section(look: Look) -> Html:
-    """Those farthest from the training part, the nearest and some; the first rows where nothing was compared; empty where
-    the model does not draw."""
+    """Those nearest to the training part, and some; the first rows where nothing was compared; empty where the model does not
+    draw."""
     rows = [row for row in look.rows("sample") if row["key"] in look.by_key]
     if look.model is None or (not rows and look.rows("drawn")):
         return Html()
     if not rows:
         return _first(look, look.model)
 
-    def show(row: Mapping[str, Any], score: float) -> Html:
-        return _card(look, row["key"], row["sample"])
-
-    near = [row for row in rows if "nearer" in row["sample"]]
-    if not near:
-        return tag("div", *(show(row, 0.0) for row in rows[:SHOWN]), class_="cards")
-    about = "how far the nearest training picture is: the last ones could be copies"
-    return examples(near, [row["sample"]["nearer"] for row in near], show, about=about)
+    picked = {"": list(range(min(SHOWN, len(rows))))}
+    if all("nearer" in row["sample"] for row in rows):
+        some = pick([row["sample"]["nearer"] for row in rows])
+        picked = {
+            "Nearest to the training part: copies would be here": some["worst"],
+            "Picked at random": some["random"],
+        }
+    parts = []
+    for name, numbers in picked.items():
+        cards = [_card(look, rows[i]["key"], rows[i]["sample"]) for i in numbers]
+        parts += [tag("h3", name) if name else None, tag("div", *cards, class_="cards") if cards else None]
+    return join(parts)
 
 
 def _first(look: Look, model: CrossModal) -> Html:
