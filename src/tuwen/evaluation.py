@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuwen import registry
 from tuwen.judge._asked import Asked
 from tuwen.judge._rates import Means
 from tuwen.model import CrossModal
 from tuwen.task._asking import asking
-from tuwen.types import Batch
+from tuwen.types import Batch, Picture
+
+if TYPE_CHECKING:
+    from tuwen.judge._eyes import Eyes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,8 @@ class Evaluation:
     """What the figures come from, for comparisons on the same rows."""
     notes: list[str] = field(default_factory=list)
     """What a reader of the figures has to know: rows that count otherwise than usual, metrics that failed."""
+    drawn: dict[str, Picture] = field(default_factory=dict)
+    """Key of a row -> the picture that was drawn for it."""
 
 
 def evaluate(
@@ -48,6 +53,8 @@ def evaluate(
     known: Sequence[str] = (),
     gallery: int = 0,
     unsure: bool = False,
+    eyes: Eyes | None = None,
+    draws: int = 0,
 ) -> Evaluation:
     """Runs the model once over the batches and computes what it can; each field is encoded once.
 
@@ -61,6 +68,8 @@ def evaluate(
         known: captions of the training part, for the share of captions that are copies of them.
         gallery: pictures that are looked through at once in retrieval; 0: all.
         unsure: rows also say what a confidence is fitted on (`tuwen.judge._sure.calibrate`).
+        eyes: networks that compare drawn pictures with real ones (`tuwen.judge._eyes`).
+        draws: rows that a picture is drawn for, the first ones; 0: all.
     Returns:
         figures: loss, each objective's terms and what it reports (means over the rows, teacher-forced), and those of
         every judge that is able to judge the model; the files of `judge/` say which.
@@ -72,8 +81,9 @@ def evaluate(
 
         method = Beam()
     asked = Asked(
-        method=method.build(), shuffled=shuffled, quick=not bootstrap, known=known, gallery=gallery, unsure=unsure
-    )
+        method=method.build(), shuffled=shuffled, quick=not bootstrap, known=known, gallery=gallery, unsure=unsure,
+        eyes=eyes, draws=draws,
+    )  # fmt: skip
     judges = [module.Judge(model, asked) for module in _judges() if module.able(model)]
     terms, reports, num_rows = Means(), Means(), 0
     with asking(model):
@@ -88,7 +98,9 @@ def evaluate(
                 judge.add(made, batch)
             num_rows += len(batch)
     figures = _with_loss(terms.result(), model.recipe.weight if weight is None else weight)
-    return _merged(judges, {**figures, **reports.result()}, num_rows, bootstrap)
+    found = _merged(judges, {**figures, **reports.result()}, num_rows, bootstrap)
+    found.drawn.update(asked.drawn.pictures)
+    return found
 
 
 def less_is_better() -> set[str]:
@@ -116,6 +128,7 @@ def _merged(judges: Iterable[Any], figures: dict[str, float], num_rows: int, boo
             found.chance.update({name: value for name, value in chance.items() if name in found.figures})
             found.intervals.update(rates.intervals() if bootstrap else {})
         found.tables.update(judge.tables(bootstrap) if hasattr(judge, "tables") else {})
+        found.notes.extend(judge.notes() if hasattr(judge, "notes") else ())
         for row in judge.rows():
             rows.setdefault(row["key"], {}).update(row)
     found.rows.extend(rows.values())

@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 from tests import drawing, eight
 from tests.metric._java import java
 
@@ -120,6 +122,16 @@ def test_captions_of_any_system(tmp_path, capsys):
         ),
         ({"model": "m", "data": "x", "metrics": "recall"}, "--metrics recall scores no captions"),
         ({"model": "m", "data": "x", "clip": "c"}, "--clip c has no effect without a metric that looks at pictures"),
+        (
+            {"model": "m", "data": "x", "features": "./m"},
+            "--features ./m is the model that is judged, which would find in",
+        ),
+        ({"model": "m", "data": "x", "features": "n", "clip": "m/"}, "--clip m/ is the model that is judged"),
+        (
+            {"model": "m", "data": "x", "draws": -1},
+            "--draws is -1; give a number of rows, as in --draws 200, or 0 for all",
+        ),
+        ({"captions": "a", "references": "b", "features": "n"}, "--features has no effect with --captions"),
         ({"out": "a.html"}, "-o a.html would be JSON; a page is written with --html a.html"),
     ],
 )
@@ -264,3 +276,56 @@ def test_calibrating(data, tmp_path, monkeypatch):
     assert len(report["tables"]["reliability"]) and 0 <= report["rows"][0]["confidence"] <= 1
     [again] = run(Request(**asked))
     assert "confidence_ece" in again.figures and load(tmp_path / "model").confidence.num == response.num
+
+
+def test_drawings_are_of_models_that_draw(data):
+    for asked in ({"features": "n"}, {"draws": 3}):
+        with pytest.raises(
+            CannotError, match="was not trained to draw, which --[a-z]+ is about; it can: caption.* -r flow` tra"
+        ):
+            next(run(Request(model="m", data=data, **asked)))
+
+
+@pytest.fixture
+def drawings(tmp_path, monkeypatch):
+    """A folder of twenty plain pictures, and the model that draws them."""
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: drawing.model())
+    for i in range(20):
+        for one in eight.samples():
+            pixels = one.fields["image"] // 2 + np.uint8(5 * i)
+            name = tmp_path / "photos" / f"{one.key}{i}.png"
+            name.parent.mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(name)
+            name.with_suffix(".txt").write_text(f"a {one.key} picture {i}")
+    save(eight.classifier(), tmp_path / "classifier")
+    return {"model": "m", "data": str(tmp_path / "photos"), "set": ("data.test=0.3",), "device": "cpu"}
+
+
+def test_drawn_pictures_beside_real_ones(drawings, tmp_path):
+    out, html = tmp_path / "r.json", tmp_path / "p.html"
+    asked = {**drawings, "features": str(tmp_path / "classifier"), "clip": str(eight.directory()), "draws": 24}
+    [response] = run(Request(**asked, out=str(out), html=str(html)))
+    figures = response.figures
+    assert figures["fid"] > 3 * figures["fid_real"] and figures["kid"] > figures["kid_real"], "it has learned nothing"
+    assert figures["sample_recall"] < figures["sample_recall_real"] and figures["memorised_real"] <= 0.05
+    assert response.chance["r_precision"] == 1 / 24 and figures["r_precision_real"] > 2 / 24
+    assert "sample_recall" in response.intervals and any(
+        "fid is of 24 pictures in 256 features" in n for n in response.notes
+    )
+    rows = [row for row in json.loads(out.read_text("utf-8"))["rows"] if "sample" in row]
+    assert len(rows) == 24 and rows[0]["sample"].keys() == {"text", "seed", "nearest", "nearer", "fits"}
+    page = html.read_text("utf-8")
+    assert (
+        "Drawn pictures" in page and "nearest training picture" in page and "% of the real pictures are nearer" in page
+    )
+
+
+def test_training_rows_are_not_compared_with_themselves(drawings, tmp_path):
+    asked = {**drawings, "features": str(tmp_path / "classifier"), "draws": 16, "split": "train"}
+    [response] = run(Request(**asked))
+    assert "fid" in response.figures and "memorised" not in response.figures
+
+
+def test_a_page_without_a_network_shows_the_first_ones(drawings, tmp_path):
+    [response] = run(Request(**drawings, html=str(tmp_path / "p.html")))
+    assert "fid" not in response.figures and "Of the first 12 rows." in (tmp_path / "p.html").read_text("utf-8")

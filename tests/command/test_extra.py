@@ -75,6 +75,12 @@ def test_each_picture_and_text_is_looked_at_once():
     assert len(asked) == len(set(asked)) == 8 + len(texts)
 
 
+def test_a_model_for_drawn_pictures_alone():
+    extra = Extra.open("rouge", str(eight.directory()), "cpu", draws=True)
+    assert extra.embedder is not None and not extra.looks
+    assert Extra.open("", "", "cpu", draws=True).embedder is None
+
+
 @pytest.mark.parametrize(
     ("names", "clip", "error", "message"),
     [

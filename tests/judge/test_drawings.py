@@ -11,9 +11,12 @@ from tuwen.judge._asked import Asked
 from tuwen.task import draw
 from tuwen.types import Sample
 
+FIGURES = {"prompt_truth", "drawn_shape_colour", "drawn_exact", "drawn_exact_1", "drawn_exact_2", "drawn_things"}
 
-def judged(samples, *, shuffled=True, quick=False, of=None):
-    judge = drawings.Judge(of or model(), Asked(method=Greedy().build(), shuffled=shuffled, quick=quick))
+
+def judged(samples, *, shuffled=True, quick=False, draws=0, of=None):
+    asked = Asked(method=Greedy().build(), shuffled=shuffled, quick=quick, draws=draws)
+    judge = drawings.Judge(of or model(), asked)
     batch = (of or model()).batch([Sample(s.key, {**s.fields, "image": None}) for s in samples])
     judge.add(None, batch)
     return judge
@@ -39,8 +42,8 @@ def figures(judge):
 def test_everything_right(drawn):
     judge = judged(ROWS)
     found, chance = figures(judge)
-    assert found == {"drawn_shape_colour": 1.0, "drawn_exact": 1.0}
-    assert chance == {"drawn_shape_colour": 0.0, "drawn_exact": 0.0}
+    assert found == dict.fromkeys(FIGURES, 1.0)
+    assert chance["drawn_shape_colour"] == chance["drawn_exact"] == 0 and chance["prompt_truth"] < 0.7
     [(rates, _)] = judge.rates()
     assert rates.intervals()["drawn_exact"] == (1.0, 1.0)
 
@@ -53,7 +56,8 @@ def test_by_hand(drawn):
     drawn[texts[1]] = row("", thing("square", "blue"), thing("cross", "red", 46.0)).fields["image"]
     drawn[texts[2]] = row("", thing("triangle", "green", 46.0)).fields["image"]
     judge = judged(ROWS)
-    assert figures(judge)[0] == {"drawn_shape_colour": pytest.approx(2 / 4), "drawn_exact": pytest.approx(2 / 5)}
+    found = figures(judge)[0]
+    assert found["drawn_shape_colour"] == 2 / 4 and found["drawn_exact"] == 2 / 5 and found["drawn_exact_1"] == 1 / 4
     said = [one["drawn"] for one in judge.rows()]
     assert said[0]["wrong"] == ["colour: red circle red"] and not said[0]["exact"]
     assert said[1]["extra"] == ["red cross"] and said[2]["wrong"] == ["place: green triangle left"]
@@ -76,12 +80,20 @@ def test_rows_that_are_not_judged(drawn):
 
 
 def test_scenes_of_several_things_alone(drawn):
-    assert figures(judged(ROWS[4:]))[0] == {"drawn_exact": 1.0}
+    assert figures(judged(ROWS[4:]))[0] == dict.fromkeys(FIGURES - {"drawn_shape_colour", "drawn_exact_1"}, 1.0)
+
+
+def test_the_table_says_which_kinds_of_statements_are_so(drawn):
+    drawn[ROWS[0].fields["text"][0]] = row("", thing("circle", "pink")).fields["image"]
+    [one, two, every] = judged(ROWS).tables(bootstrap=True)["prompt_truth"]
+    assert (one["text"], one["num"], one["exact"], one["colour"], one["shape"]) == ("one thing", 4, 0.75, 0.75, 1)
+    assert two["relation"] == 1 and every["num"] == 5 and judged(ROWS[:0]).tables(bootstrap=True) == {}
 
 
 def test_while_training_the_first_rows_only(drawn, monkeypatch):
     monkeypatch.setattr(drawings, "QUICK", 3)
     assert len(judged(ROWS, quick=True).rows()) == 3 and len(judged(ROWS).rows()) == 5
+    assert len(judged(ROWS, quick=True, draws=2).rows()) == 2 == len(judged(ROWS, draws=2).rows())
 
 
 def test_pictures_of_other_sizes():

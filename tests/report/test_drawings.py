@@ -1,5 +1,8 @@
 """Drawings beside what they describe, with what the judge found."""
 
+from types import SimpleNamespace
+
+import numpy as np
 from tests import drawing, eight
 from tests.report._read import Page
 
@@ -25,6 +28,29 @@ def test_section():
     )
     alts = [image["alt"] for image in read.named("img")]
     assert alts[-2:] == [f"Drawn for row red: {TEXT}", "Picture of row red"] and len(alts) == 4 and not read.wrong
+
+
+def test_a_picture_is_the_one_that_was_judged():
+    """What the evaluation drew; where it was only read, the same is drawn again, of its text and seed."""
+    black = np.zeros((64, 64, 3), np.uint8)
+    asked = []
+    model = SimpleNamespace(
+        draw=lambda text, seed: asked.append((text, seed)) or SimpleNamespace(pictures=(black,)), encoders={}
+    )
+    rows = [{"key": "red", "drawn": {**GOOD, "seed": 7}}]
+    section(Look(found=Evaluation(figures={}, rows=rows, drawn={"red": black}), samples=drawing.ROWS, model=model))
+    assert asked == []
+    section(Look(found=Evaluation(figures={}, rows=rows), samples=drawing.ROWS, model=model))
+    assert asked == [(TEXT, 7)]
+
+
+def test_the_table_of_what_is_so():
+    line = {"text": "one thing", "num": 4, "exact": 0.25, "shape": 1.0, "relation": None, "nothing_else": 0.5}
+    found = Evaluation(figures={}, rows=[{"key": "red", "drawn": GOOD}], tables={"prompt_truth": [line]})
+    read = Page(section(Look(found=found, samples=drawing.ROWS, model=drawing.model())))
+    assert (
+        "texts of texts exact shape relation nothing else one thing 4 25 % 100 % 50 %" in read.text and not read.wrong
+    )
 
 
 def test_verdict():

@@ -26,23 +26,25 @@ class Extra:
     embedder: Any = None
 
     @classmethod
-    def open(cls, names: str, clip: str, device: str) -> Extra:
+    def open(cls, names: str, clip: str, device: str, *, draws: bool = False) -> Extra:
         """What `--metrics` and `--clip` ask for; tried before anything takes long.
 
         Args:
             names: with commas between.
             clip: model for metrics that compare pictures and texts.
+            draws: whether it is asked about drawn pictures too.
         Raises:
             UnknownNameError, ConfigError: there is no such metric, it scores no captions, or it cannot run here.
             MissingExtraError: it needs a package that is not installed.
         """
         wanted = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
         looking = [name for name in wanted if "images" in _built(name).needs]
-        if clip and not looking:
+        if clip and not looking and not draws:
             raise ConfigError(
-                f"--clip {clip} has no effect without a metric that looks at pictures; add --metrics clipscore"
+                f"--clip {clip} has no effect without a metric that looks at pictures; add --metrics clipscore, or for "
+                "drawn pictures --features"
             )
-        if not looking:
+        if not clip and not looking:
             return cls(names=wanted)
         if not clip:
             raise ConfigError(
@@ -57,7 +59,7 @@ class Extra:
     @property
     def looks(self) -> bool:
         """Whether a metric looks at pictures."""
-        return self.embedder is not None
+        return any("images" in _built(name).needs for name in self.names)
 
     def add(self, found: Evaluation, pictures: Pictures, *, chance: bool = True) -> None:
         """Figures and intervals of all metrics, and what chance gives; of one that fails half way, a note."""

@@ -15,13 +15,20 @@ if TYPE_CHECKING:
     from tuwen.command.evaluate import Request
     from tuwen.data._dataset import Dataset
     from tuwen.evaluation import Evaluation
+    from tuwen.judge._eyes import Eyes
     from tuwen.judge._rates import Beside
     from tuwen.report._look import Look
     from tuwen.types import Sample
 
-_OF_MODELS = ("model", "data", "split", "rows", "set", "beam", "max_tokens", "best", "gallery", "calibrate")
+_OF_MODELS = (
+    "model", "data", "split", "rows", "set", "beam", "max_tokens", "best", "gallery", "calibrate", "features", "draws",
+)  # fmt: skip
 """Options without effect on captions in files."""
-_ABOUT = {"caption": ("metrics", "calibrate", "beam", "max_tokens", "best"), "match": ("gallery",)}
+_ABOUT = {
+    "caption": ("metrics", "calibrate", "beam", "max_tokens", "best"),
+    "match": ("gallery",),
+    "draw": ("features", "draws"),
+}
 """Task -> options without effect on a model that was not trained for it."""
 
 
@@ -58,14 +65,17 @@ def measure_model(request: Request) -> Measured:
     from tuwen.task.caption import method_of
 
     method = method_of(Caption(image=None, beam=request.beam, max_tokens=request.max_tokens, best=request.best))
-    extra = Extra.open(request.metrics, request.clip, request.device)
+    _check_eyes(request)
+    extra = Extra.open(request.metrics, request.clip, request.device, draws=bool(request.features))
     model = open_model(request.model, request.device, several=True)
     _check_able(request, model)
     whole = read_all("evaluate", model.recipe, request.data, settings=request.set)
     rows = part_of(whole, request.data, split=request.split, rows=request.rows)
     _check_enough(request, rows)
-    known = [] if request.split in ("", "train") else _texts(whole.split("train"))
-    found = _evaluated(request, model, rows, method, known)
+    learned = [] if request.split in ("", "train") else list(whole.split("train"))
+    known = _texts(learned)
+    eyes = _eyes(request, extra, learned)
+    found = _evaluated(request, model, rows, method, known, eyes)
     pictures = {sample.key: sample.fields.get("image") for sample in rows}
     extra.add(found, pictures)
     calibration = _calibrated(request, model, found, method) if request.calibrate else ""
@@ -73,11 +83,15 @@ def measure_model(request: Request) -> Measured:
     if request.against.lower().endswith(".json") or Path(request.against).is_file():
         other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
     elif request.against:
-        theirs = _evaluated(request, open_model(request.against, request.device, several=True), rows, method, known)
+        theirs = _evaluated(
+            request, open_model(request.against, request.device, several=True), rows, method, known, eyes
+        )
         extra.add(theirs, pictures, chance=False)
         other = _beside(request.against, found, theirs)
     about = {"model": request.model, "recipe": model.recipe.name, "data": request.data, "part": request.split}
-    look = Look(found=found, samples=rows, model=model, about=about, log=Path(request.model) / "log.jsonl")
+    about |= {"features": request.features}
+    log = Path(request.model) / "log.jsonl"
+    look = Look(found=found, samples=rows, learned=learned, model=model, about=about, log=log)
     return Measured(look=look, beside=other, calibration=calibration)
 
 
@@ -133,13 +147,27 @@ def _beside(name: str, found: Evaluation, theirs: Evaluation) -> Beside:
     return beside(name, found.rates, theirs.rates)
 
 
-def _evaluated(request: Request, model: Any, rows: Dataset, method: Any, known: Sequence[str]) -> Evaluation:
+def _evaluated(
+    request: Request, model: Any, rows: Dataset, method: Any, known: Sequence[str], eyes: Eyes | None
+) -> Evaluation:
     from tuwen.evaluation import evaluate
 
     batches = (model.batch(list(rows[start : start + 64]), targets=True) for start in range(0, len(rows), 64))
     return evaluate(
-        model, batches, method=method, bootstrap=True, known=known, gallery=request.gallery, unsure=request.calibrate
-    )
+        model, batches, method=method, bootstrap=True, known=known, gallery=request.gallery, unsure=request.calibrate,
+        eyes=eyes, draws=request.draws,
+    )  # fmt: skip
+
+
+def _eyes(request: Request, extra: Extra, learned: Sequence[Sample]) -> Eyes | None:
+    """The networks of --features and --clip, where drawn pictures are to be compared with real ones."""
+    if not request.features:
+        return None
+    from tuwen.judge._eyes import Eyes, matcher_of, open_eye
+    from tuwen.train.precision import choose_device
+
+    eye = open_eye(request.features, choose_device(request.device))
+    return Eyes(eye, matcher=extra.embedder or matcher_of(eye), known=learned)
 
 
 def _texts(rows: Iterable[Sample]) -> list[str]:
@@ -190,6 +218,18 @@ def _check_enough(request: Request, rows: Dataset) -> None:
         Config(gallery=request.gallery).build().check(len(field_values(rows, "image")))
     if request.calibrate:
         enough(sum(any(text.strip() for text in _texts([row])) for row in rows))
+
+
+def _check_eyes(request: Request) -> None:
+    """Refuses a model as the judge of its own pictures: it would find what it has put there."""
+    if request.draws < 0:
+        raise ConfigError(f"--draws is {request.draws}; give a number of rows, as in --draws 200, or 0 for all")
+    for name, source in (("features", request.features), ("clip", request.clip)):
+        if request.features and source and Path(source).resolve() == Path(request.model).resolve():
+            raise ConfigError(
+                f"--{name} {source} is the model that is judged, which would find in its pictures what it puts there; name one "
+                "that had no part in its training"
+            )
 
 
 def _calibrated(request: Request, model: Any, found: Evaluation, method: Any) -> str:

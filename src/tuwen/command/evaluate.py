@@ -4,6 +4,7 @@ Example:
     tuwen evaluate model photos/ -o report.json --html report.html
     tuwen evaluate model photos/ --split val --calibrate
     tuwen evaluate model photos/ --against other-model
+    tuwen evaluate drawer digits/ --features classifier --html report.html
     tuwen evaluate --captions results.json --references refs.json --metrics meteor
 """
 
@@ -47,7 +48,14 @@ class Request:
     clipscore (needs --clip)."""
     clip: str = ""
     """Model that clipscore asks how well captions fit: a model directory that matches, or a CLIP of transformers (a
-    folder, or a name of the hub)."""
+    folder, or a name of the hub). With --features also whether drawn pictures fit their texts (r_precision)."""
+    features: str = ""
+    """Network in whose features drawn pictures are compared with real ones (fid, kid, precision and recall, memorised): a
+    model directory that reads pictures, or a vision model of transformers (a folder, or a name of the hub). A classifier
+    also names what was drawn (classifier_accuracy), a model that matches gives r_precision. None of them should be the
+    model itself, or what it was trained with."""
+    draws: int = 0
+    """Rows that a picture is drawn for, the first ones; 0: all."""
     calibrate: bool = False
     """Fits how sure captions may be taken to be on these rows, and keeps it in the model directory, for
     `tuwen caption --min-confidence`. Takes --split val."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuwen.judge._drawn import Drawn
+
+if TYPE_CHECKING:
+    from tuwen.judge._eyes import Eyes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,3 +28,9 @@ class Asked:
     """Pictures that are looked through at once in retrieval; 0: all."""
     unsure: bool = False
     """Also say of each caption what a confidence is fitted on."""
+    eyes: Eyes | None = None
+    """Networks that compare drawn pictures with real ones; None: they are not compared."""
+    draws: int = 0
+    """Rows that a picture is drawn for, the first ones; 0: all."""
+    drawn: Drawn = field(default_factory=Drawn)
+    """What has been drawn, for all judges."""

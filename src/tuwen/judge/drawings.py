@@ -2,12 +2,15 @@
 
 Each row's first text, the full description, is drawn as `tuwen draw` draws it, and compared with the row's field `scene`.
 
-Figures:
+Figures: those of `metric.prompt_truth`:
+    prompt_truth: of what the descriptions say (shape, colour, size, fill, place, relations), what is so;
     drawn_shape_colour: of the descriptions of one thing, those whose picture shows it in the right shape and colour and
         nothing else;
-    drawn_exact: of all descriptions, those whose picture shows every thing as it is said (shape, colour, size, fill, place,
-        relations) and nothing else.
+    drawn_exact: of all descriptions, those whose picture shows every thing as it is said and nothing else; drawn_exact_1, _2,
+        _3 of so many things, drawn_exact_unseen with a (shape, colour) that never occurs in training;
+    drawn_things: things that are there in their shape and colour; drawn_things_unseen: those of such a pair.
 Chance: the picture that was drawn for another row.
+Table `prompt_truth`: for each number of things, and for the unseen pairs, which kinds of statements are so.
 While a model trains, the first rows only are looked at: a look takes longer than the drawing.
 """
 
@@ -19,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuwen.judge._drawn import first_text, reads, request
 from tuwen.judge._rates import Rates
+from tuwen.metric import prompt_truth
 from tuwen.metric._scene_look import Comparison, SeenThing, compare, look
-from tuwen.task import draw
-from tuwen.task._pictures import route_from
 from tuwen.types import Batch, Made
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ SIDE = 64
 
 def able(model: CrossModal) -> bool:
     """Whether the model draws from a text."""
-    return bool(route_from(model, "image", {"text"}))
+    return reads(model)
 
 
 class Judge:
@@ -49,25 +52,24 @@ class Judge:
     def __init__(self, model: CrossModal, asked: Asked):
         self.model, self.asked = model, asked
         quick = QUICK_ALONG_A_FLOW if hasattr(model.decoders["image"], "velocity") else QUICK
-        self.most = quick if asked.quick else sys.maxsize
+        self.most = min(quick if asked.quick else sys.maxsize, asked.draws or sys.maxsize)
         self.drawn: list[dict[str, Any]] = []
         self.scenes: list[Mapping[str, Any]] = []
         self.seen: list[list[SeenThing]] = []
 
     def add(self, made: Made, batch: Batch) -> None:
         """Takes a batch that has run through the model."""
-        rows = [sample for sample in batch.raw if sample.fields.get("scene") is not None and _first(sample.fields)]
+        rows = [sample for sample in batch.raw if sample.fields.get("scene") is not None and first_text(sample.fields)]
         rows = rows[: max(0, self.most - len(self.drawn))]
-        texts = [_first(sample.fields) for sample in rows]
-        answers = draw.run(self.model, [draw.Request(text=text) for text in texts])
-        for sample, text, answer in zip(rows, texts, answers, strict=True):
-            scene, seen = sample.fields["scene"], see(answer.pictures[0])
+        for sample, picture in zip(rows, self.asked.drawn.of(self.model, rows), strict=True):
+            scene, seen, asked = sample.fields["scene"], see(picture), request(self.model, sample)
             self.scenes.append(scene)
             self.seen.append(seen)
-            self.drawn.append({"key": sample.key, "drawn": {"text": text, **told(compare(seen, scene))}})
+            said = {"text": asked.text, "seed": asked.seed, **told(compare(seen, scene))}
+            self.drawn.append({"key": sample.key, "drawn": said})
 
     def rates(self) -> Iterable[tuple[Rates, dict[str, float]]]:
-        """Both figures, and those of the pictures of other rows."""
+        """The figures, and those of the pictures of other rows."""
         if self.drawn:
             chance = {}
             if self.asked.shuffled and len(self.drawn) > 1:
@@ -75,8 +77,12 @@ class Judge:
             yield _rates(self.scenes, self.seen), chance
 
     def rows(self) -> list[dict[str, Any]]:
-        """One a description: key, and `drawn` with the text and what of its picture is right, wrong, missing, extra."""
+        """One a description: key, and `drawn` with the text, the seed and what of its picture is right, wrong, missing, extra."""
         return self.drawn
+
+    def tables(self, bootstrap: bool) -> dict[str, list[dict[str, Any]]]:
+        """What is so of which kind of text."""
+        return {"prompt_truth": prompt_truth.table(_counted(self.scenes, self.seen).sum(0))} if self.drawn else {}
 
     def _of_others(self) -> list[list[SeenThing]]:
         """What is seen in the picture of another row, which has one thing too where it has one."""
@@ -102,32 +108,13 @@ def told(found: Comparison) -> dict[str, Any]:
     return {"exact": found.exact, "right": found.right, "wrong": found.wrong, "missing": found.missing, "extra": extra}
 
 
-def _first(fields: Mapping[str, Any]) -> str:
-    """The first text of a row; empty where there is none."""
-    value = fields.get("text") or ""
-    return str(value if isinstance(value, str) else value[0]).strip()
-
-
 def _rates(scenes: Sequence[Mapping[str, Any]], seen: Sequence[Sequence[SeenThing]]) -> Rates:
     """Figures of what is seen where each scene should be."""
-    rows = [
-        (len(scene["things"]) == 1, _is_the_one(things, scene["things"]), compare(things, scene).exact)
-        for scene, things in zip(scenes, seen, strict=True)
-    ]
-    rows_NM = np.array([(one, one and right, exact, True) for one, right, exact in rows], float)
-
-    def of(sums_M: np.ndarray) -> dict[str, float]:
-        of_one, right, exact, num = map(float, sums_M)
-        named = {"drawn_shape_colour": right / of_one} if of_one else {}
-        return {**named, "drawn_exact": exact / num}
-
-    return Rates(rows_NM=rows_NM, of=of)
+    return Rates(rows_NM=_counted(scenes, seen), of=prompt_truth.figures)
 
 
-def _is_the_one(seen: Sequence[SeenThing], wanted: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether there is one thing, of the wanted shape and colour."""
-    [first, *others] = wanted
-    return len(seen) == 1 and not others and (seen[0].shape, seen[0].colour) == (first["shape"], first["colour"])
+def _counted(scenes: Sequence[Mapping[str, Any]], seen: Sequence[Sequence[SeenThing]]) -> np.ndarray:
+    return np.stack([prompt_truth.counted(things, scene) for things, scene in zip(seen, scenes, strict=True)])
 
 
 __all__ = ["Judge", "able", "see", "told"]

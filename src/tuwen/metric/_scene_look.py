@@ -99,7 +99,7 @@ def compare(seen: Sequence[SeenThing], wanted: Scene | Mapping[str, Any] | Seque
                 got = getattr(seen[pairs[j]], trait)
                 (result.right if got == value else result.wrong).append(f"{trait}: {name} {value}")
     if isinstance(wanted, Scene):
-        for i, word, j in _relations(wanted):
+        for i, word, j in relations(wanted):
             if i in pairs and j in pairs:
                 is_so = holds(word, seen[pairs[i]], seen[pairs[j]])
                 text = f"relation: {things[i].colour} {things[i].shape} {word} {things[j].colour} {things[j].shape}"
@@ -107,7 +107,7 @@ def compare(seen: Sequence[SeenThing], wanted: Scene | Mapping[str, Any] | Seque
     return result
 
 
-def _relations(scene: Scene) -> Iterator[tuple[int, str, int]]:
+def relations(scene: Scene) -> Iterator[tuple[int, str, int]]:
     for i in range(len(scene.things)):
         if (outer := host(scene, i)) is not None:
             yield i, "inside", outer

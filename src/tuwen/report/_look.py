@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tuwen.evaluation import Evaluation
     from tuwen.model import CrossModal
-    from tuwen.types import Sample
+    from tuwen.types import Picture, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,8 @@ class Look:
     found: Evaluation
     samples: Sequence[Sample] = ()
     """Rows that were looked at; empty where only texts were there."""
+    learned: Sequence[Sample] = ()
+    """Rows of the training part, where drawn pictures are compared with these."""
     model: CrossModal | None = None
     about: Mapping[str, object] = field(default_factory=dict)
     """Name -> what was measured, for the top of the page."""
@@ -38,6 +40,17 @@ class Look:
     def rows(self, *names: str) -> list[dict[str, Any]]:
         """Rows of the evaluation that have all of these fields."""
         return [row for row in self.found.rows if all(row.get(name) is not None for name in names)]
+
+    @cached_property
+    def learned_by_key(self) -> dict[str, Sample]:
+        return {sample.key: sample for sample in self.learned}
+
+    def drawn(self, key: str, said: Mapping[str, Any]) -> Picture:
+        """The picture that was drawn for a row; drawn again of its text and seed where the evaluation was only read."""
+        if key in self.found.drawn:
+            return self.found.drawn[key]
+        assert self.model is not None
+        return self.model.draw(said["text"], seed=said.get("seed", 0)).pictures[0]
 
     def picture(self, key: str, alt: str = "") -> Html:
         """Thumbnail of a row; empty where it has no picture."""

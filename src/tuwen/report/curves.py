@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tuwen.report._html import Html, join, number, tag
 from tuwen.report.page import folded, note
+from tuwen.report.pictures import card, tile
 
 WIDTH, HEIGHT = 400, 220
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 30
@@ -82,11 +85,37 @@ def training_curves(log: Path, chance: Mapping[str, float] | None = None) -> Htm
     ]
     others = [name for name in figures if name not in ends and not name.startswith("num_")]
     seen = [chart(name, [_looks(looks, name)], level=level.get(name)) for name in others if len(looks) > 1]
-    if not any(learned) and not any(seen):
+    drawn = _sheets(log.parent, [event for event in looks if "drawn" in event])
+    if not any(learned) and not any(seen) and not drawn:
         return Html()
     words = note("Training is measured on the batch of a step; validation on rows that are not trained on.")
     every = folded("Every figure of the validation part", _together(seen))
-    return join([words, _together([*learned, chart("learning rate", [_steps(steps, "lr")])]), every])
+    return join([words, _together([*learned, chart("learning rate", [_steps(steps, "lr")])]), every, drawn])
+
+
+SHEETS = 6
+"""Evaluations of which it is shown what the model drew."""
+
+
+def _sheets(folder: Path, looks: Sequence[Mapping[str, Any]]) -> Html:
+    """What the model drew of the same texts as it learned, at some evaluations from the first to the last."""
+    from PIL import Image
+
+    there = [(event["step"], folder / event["drawn"]) for event in looks if (folder / event["drawn"]).is_file()]
+    last = len(there) - 1
+    some = sorted({round(i * last / (SHEETS - 1)) for i in range(SHEETS)}) if there else []
+    cards, texts = [], list[str]()
+    for step, path in (there[i] for i in some):
+        with Image.open(path) as sheet:
+            texts = json.loads(sheet.info.get("texts", "[]"))
+            pixels = np.asarray(sheet.convert("RGB"))
+        cards.append(card(tile(pixels, f"step {step}", f"Drawn at step {step}"), key=path.name))
+    if not cards:
+        return Html()
+    told = [tag("li", text) for text in texts if text]
+    words = "The same noise every time" + (", for these texts, row by row:" if told else ".")
+    shown = tag("div", *cards, class_="cards small")
+    return join([tag("h3", "What it drew on the way"), note(words), tag("ol", *told) if told else None, shown])
 
 
 _NO_TERM = ("kind", "step", "steps", "lr", "rows_per_s", "left_s", "memory_mb")

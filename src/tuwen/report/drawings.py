@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuwen.report._html import Html, tag
+from tuwen.report._html import Html, join, tag
 from tuwen.report._look import Look, words
 from tuwen.report.examples import examples
+from tuwen.report.page import note
 from tuwen.report.pictures import SIDE, card, tile
 
 TITLE = "Drawn from descriptions"
@@ -26,15 +27,31 @@ def section(look: Look) -> Html:
         return _card(look, row["key"], row["drawn"])
 
     about = "the share of what the text says that the picture shows; what nobody asked for counts against it"
-    return examples(rows, [_score(row["drawn"]) for row in rows], show, about=about)
+    cards = examples(rows, [_score(row["drawn"]) for row in rows], show, about=about)
+    return join([_table(look.found.tables.get("prompt_truth", [])), cards])
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Html:
+    """Kinds of texts, and the shares of what they say that is so; empty without rows."""
+    if not rows:
+        return Html()
+    columns = [name for name in rows[0] if name not in ("text", "num")]
+    heads = [tag("th", name.replace("_", " "), class_="number", scope="col") for name in ("texts", *columns)]
+    head = tag("thead", tag("tr", tag("th", "texts of", scope="col"), *heads))
+    body = []
+    for row in rows:
+        shares = ["" if row[name] is None else f"{100 * row[name]:.0f} %" for name in columns]
+        cells = [tag("td", cell, class_="number") for cell in (row["num"], *shares)]
+        body.append(tag("tr", tag("th", row["text"], scope="row"), *cells))
+    about = "Share of the texts that are drawn exactly, of what they say of each kind that is so, and of the pictures that show "
+    about += "nothing else. An unseen pair: a thing whose shape and colour never occur together in training."
+    return join([note(about), tag("div", tag("table", head, tag("tbody", *body)), class_="wide")])
 
 
 def _card(look: Look, key: str, drawn: Mapping[str, Any]) -> Html:
     from tuwen.data._picture import open_picture
 
-    assert look.model is not None
-    text, raw = drawn["text"], look.by_key[key].fields.get("image")
-    [made] = look.model.draw(text).pictures
+    text, raw, made = drawn["text"], look.by_key[key].fields.get("image"), look.drawn(key, drawn)
     pair = [tile(made, "drawn from the text", f"Drawn for row {key}: {text}")]
     if raw is not None:
         pair.append(tile(open_picture(raw, side=SIDE), "what it describes", f"Picture of row {key}"))

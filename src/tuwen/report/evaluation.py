@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tuwen.judge._rates import Beside
-from tuwen.report import captions, confidence, drawings, labels, matches, reconstructions
+from tuwen.report import captions, confidence, drawings, labels, matches, reconstructions, samples
 from tuwen.report._html import Html, join
 from tuwen.report._look import Look, first_text
 from tuwen.report.curves import training_curves
@@ -15,7 +15,7 @@ from tuwen.report.tables import figures_table
 
 MAPPED = 250
 """Most rows of the map."""
-VIEWS = (captions, confidence, labels, drawings, reconstructions, matches)
+VIEWS = (captions, confidence, labels, drawings, samples, reconstructions, matches)
 """In the order of the page; each has a TITLE and a `section`, which is empty where there is nothing to show."""
 
 

@@ -34,6 +34,7 @@ from tuwen.train.optimiser import (
     trainable,
 )
 from tuwen.train.precision import random_states, set_random_states
+from tuwen.train.samples import write_sheet
 from tuwen.train.setup import (
     Machine,
     Unfinished,
@@ -244,6 +245,7 @@ class Run:
         began = time.monotonic()
         with self.average.applied(self.model):
             result = self._judge()
+            drawn = self._draw(result)
             score = self._score(result.figures)
             better = math.isnan(self.best) or score > self.best
             if better:
@@ -256,7 +258,7 @@ class Run:
         figures = {name: round(value, 5) for name, value in result.figures.items()}
         samples = result.rows[:_SAMPLES]
         took_s = round(time.monotonic() - began, 2)
-        self.log("evaluation", step=self.step, figures=figures, best=better, samples=samples, took_s=took_s)
+        self.log("evaluation", step=self.step, figures=figures, best=better, samples=samples, took_s=took_s, **drawn)
         for text in diagnose.warnings_of(result.figures, self.sources.plan.batch):
             self.log("warning", step=self.step, text=text)
 
@@ -280,6 +282,12 @@ class Run:
         batches = (b.to(self.machine.device) for b in self.sources.held_out.in_order(64, rows))
         with self.machine.autocast():
             return evaluate(self.model, batches, method=Greedy(), objectives=self.objectives, weight=self.recipe.weight)
+
+    def _draw(self, found: Evaluation) -> dict[str, Any]:
+        """Where the pictures are that the model draws of the first validation rows now; empty for one that does not draw."""
+        with self.machine.autocast():
+            path = write_sheet(self.model, self.sources.held_out.samples, self.out, self.step, found.drawn)
+        return {"drawn": path} if path else {}
 
     def _score(self, figures: Mapping[str, float]) -> float:
         metric = self.recipe.train.metric
