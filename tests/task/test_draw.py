@@ -107,6 +107,7 @@ def test_cancelled_before_it_begins(of_text):
     [
         ({"num": 0}, "num is 0; it takes a whole number from 1"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**64}, "seed is 18446744073709551616; it is below"),
         ({"candidates": 0}, "candidates is 0"),
         ({"text": None}, "text is None; it takes words, for example 'a red circle'"),
         (

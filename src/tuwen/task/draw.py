@@ -80,6 +80,8 @@ class Request:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; it takes words, for example 'a red circle'")
         at_least(1, num=self.num, candidates=self.candidates)
         at_least(0, seed=self.seed)
+        if self.seed >= 2**63:
+            raise ConfigError(f"seed is {self.seed}; it is below 2 ** 63, for example seed=5")
         if self.strength is not None and not 0 < self.strength <= 1:
             raise ConfigError(f"strength is {self.strength}; it is above 0 and at most 1, for example strength=0.6")
         for name, (needs, example) in _NEEDS.items():
