@@ -37,6 +37,13 @@ class TextPart(nn.Module):
         kind, size = self._wanted
         self._settle(Tokenizer.train(values, kind=kind, size=size))
 
+    def unread(self, text: str) -> tuple[str, list[str]]:
+        """What of a text has no effect: what stands behind the last token that is read, and what is `unknown`."""
+        [row] = self.tokenizer.encode([text])
+        room = self.max_tokens - 2
+        [behind] = self.tokenizer.decode([row[room:]])
+        return behind.strip("\ufffd "), self.tokenizer.unknown(text)  # without the rest of a letter that was cut
+
     def learned(self) -> dict[str, Any]:
         """What `fit` learned, as JSON for the model directory."""
         return {"tokenizer": self.tokenizer.to_json()}

@@ -76,6 +76,18 @@ class Tokenizer:
         rows = [row.ids for row in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
         return [row[:max_tokens] for row in rows] if max_tokens else rows
 
+    def unknown(self, text: str) -> list[str]:
+        """What of a text the vocabulary has no word for: words, or letters of which it has only the bytes; each once."""
+        if self.kind == "word":
+            row = self._fast.encode(text, add_special_tokens=False)
+            words = [text[slice(*row.offsets[i])] for i, token in enumerate(row.ids) if token == UNK]
+            found = [word for word in words if any(map(str.isalnum, word))]
+        else:
+            whole = b"".join(piece + b"\xff" for piece in self.pieces)  # no letter has this byte
+            letters = [letter for letter in self._fast.normalizer.normalize_str(text) if letter.isalnum()]
+            found = [letter for letter in letters if letter.encode() not in whole]
+        return list(dict.fromkeys(found))
+
     def spelled(self, text: str) -> list[int]:
         """Tokens of a text as it stands inside a longer one, without begin and end."""
         [row] = self.encode([text])

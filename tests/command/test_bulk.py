@@ -115,3 +115,20 @@ def model_run(model, requests):
 def test_answers_that_were_held_back_are_counted():
     text = str(_bulk.Summary(written=4, abstained=2))
     assert text.startswith("4 written (2 of them without an answer: too unsure), 0 were there already, 0 failed")
+
+
+def test_ticker_tells_what_is_under_way(monkeypatch):
+    """On a terminal every word; elsewhere one at most every 10 seconds."""
+    monkeypatch.setenv("TERM", "xterm")
+    clock = iter(range(0, 1000, 4))
+    monkeypatch.setattr(_bulk.time, "monotonic", lambda: float(next(clock)))
+    said = {}
+    for live, total in ((True, 1), (True, 3), (False, 3)):
+        stream = io.StringIO()
+        stream.isatty = lambda live=live: live
+        ticker = _bulk.Ticker(total, stream)
+        for step in range(1, 5):
+            ticker.tell(f"step {step} of 4")
+        said[live, total] = stream.getvalue()
+    assert said[True, 1].split("\r\x1b[K") == ["", *(f"step {step} of 4" for step in range(1, 5))]
+    assert said[True, 3].endswith("\r\x1b[K0 of 3, step 4 of 4") and said[False, 3] == "0 of 3, step 3 of 4\n"

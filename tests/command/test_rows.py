@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tests import eight
 
-from tuwen.command._rows import _whole_records, open_rows, to_json
+from tuwen.command._rows import DrawnFiles, _whole_records, open_rows, to_json
 from tuwen.errors import ConfigError, DataError
 
 COLUMNS = ["caption", "logprob", "alternatives"]
@@ -194,3 +194,22 @@ def test_a_picture_in_json_is_a_png_in_base64():
     pixels = np.arange(4, dtype=np.uint8).reshape(2, 2, 1)
     data = base64.b64decode(json.loads(to_json({"a": (pixels,)}))["a"][0])
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels[:, :, 0])
+
+
+def drawn_files(folder, **options):
+    return DrawnFiles(folder, {name: {"text": name, "seed": 3} for name in "ab"}, "pictures", 2, **options)
+
+
+def test_pictures_of_texts(tmp_path):
+    """Two of each; one text of which only the first is there is drawn again, one that has both is not."""
+    folder, pixels = tmp_path / "new", np.zeros((4, 6, 3), np.uint8)
+    rows = drawn_files(folder)
+    assert not rows.done
+    rows.write([("a", {"pictures": (pixels, pixels + 9)}, "")])
+    (folder / "b-1.png").write_bytes(b"x")
+    assert drawn_files(folder).done == {"a"} and drawn_files(folder, overwrite=True).done == set()
+    image = Image.open(folder / "a-2.png")
+    assert image.size == (6, 4) and image.getpixel((0, 0)) == (9, 9, 9) and image.text == {"text": "a", "seed": "3"}
+    for wrong in ("a.png", "new/a-1.png"):
+        with pytest.raises(ConfigError, match="is one file, and --texts makes many; name a folder, as in -o pictures/"):
+            drawn_files(tmp_path / wrong)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from tuwen.command._verb import UsageError, field_docs, parameters, parse, picture_fields
+from tuwen.command._verb import UsageError, asked_pictures, field_docs, parameters, parse, picture_fields
 from tuwen.types import Picture
 
 
@@ -66,6 +66,20 @@ def test_field_docs():
 
 def test_picture_fields():
     assert picture_fields(Request) == picture_fields(Pictures) == ["image"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    text: str = field(default="", metadata={"positional": True})
+    """What is to be drawn."""
+    like: Picture = None
+    """A picture that is no argument but an option."""
+
+
+def test_a_picture_that_is_an_option():
+    assert picture_fields(Beside) == ["like"] and asked_pictures(Beside) == []
+    assert asked_pictures(Pictures) == asked_pictures(Request) == ["image"]
+    assert read("a", "--like", "b.png", cls=Beside, pictures=True) == {"text": "a", "like": "b.png"}
 
 
 def test_defaults():

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -9,7 +10,8 @@ from tests.contract._parts import latent, made_by, survives_json
 
 from tuwen import registry
 from tuwen.errors import ConfigError
-from tuwen.generate._flowing import Flowing
+from tuwen.generate._flowing import Flowing, Kept, Like, _back
+from tuwen.types import Latent
 
 NAMES = made_by("generate", Flowing)
 
@@ -81,3 +83,78 @@ def test_what_cannot_be_is_refused(config):
         replace(config, steps=0).build()
     with pytest.raises(ConfigError, match="guidance is -1.0; it is 0 or more"):
         replace(config, guidance=-1.0).build()
+
+
+# -- near a picture, and away from a text -------------------------------------------------------------------------
+
+
+def picture(rows=3):
+    return torch.rand(rows, 2, 4, 4, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def halves():
+    """The left half is kept."""
+    return torch.arange(4).expand(1, 1, 4, 4) < 2
+
+
+def test_near_a_picture_it_begins_on_the_way_with_steps_as_long(config):
+    flow = Known(lambda x, t: torch.zeros_like(x))
+    walk = replace(config, steps=10).build()
+    made = walk(flow, latent(3), noise(), like=Like(picture(), 0.3))
+    torch.testing.assert_close(made, 0.7 * picture() + 0.3 * noise())
+    moments = sorted({round(t, 6) for t, _ in flow.asked})
+    assert moments[0] == pytest.approx(0.7) and max(moments) <= 1.001 and walk.steps(0.7) == 3
+    assert all(b - a == pytest.approx(0.1) for a, b in pairwise(moments))
+
+
+def test_all_of_the_way_is_the_way_without_a_picture(config):
+    walk, flow = config.build(), Known(lambda x, t: t - x)
+    torch.testing.assert_close(
+        walk(flow, latent(3), noise(), like=Like(picture(), 1.0)), walk(flow, latent(3), noise())
+    )
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.55])
+def test_what_is_kept_ends_as_it_is(config, strength):
+    again = torch.Generator().manual_seed(2)
+    kept = Kept(halves(), lambda: torch.randn(3, 2, 4, 4, generator=again))
+    walk = replace(config, steps=9).build()
+    made = walk(Known(lambda x, t: t - x), latent(3), noise(), like=Like(picture(), strength, kept))
+    torch.testing.assert_close(made[..., :2], picture()[..., :2])
+    assert (made[..., 2:] - picture()[..., 2:]).abs().max() > 0.1
+
+
+def test_beside_what_is_kept_each_step_is_made_twice(config):
+    """But for the first, which begins with noise alone; the second time with other noise."""
+    calls, flow, plain = [], Known(lambda x, t: t - x), Known(lambda x, t: t - x)
+    kept = Kept(halves(), lambda: calls.append(0) or torch.zeros(3, 2, 4, 4))
+    walk = replace(config, steps=4).build()
+    walk(flow, latent(3), noise(), like=Like(picture(), 1.0, kept))
+    walk(plain, latent(3), noise())
+    assert len(calls) == 3 and len(flow.asked) == len(plain.asked) * 7 / 4
+
+
+def test_a_step_back_is_as_wide_as_the_mixture_at_its_moment():
+    """At moment 0.5 of a picture that is 1 everywhere: 0.5 and noise 0.5 wide, however it came there."""
+    random = torch.Generator().manual_seed(0)
+    ahead = 0.75 + 0.25 * torch.randn(1, 1, 200, 200, generator=random)
+    kept = Kept(torch.zeros(1, dtype=torch.bool), lambda: torch.randn(1, 1, 200, 200, generator=random))
+    found = _back(ahead, 0.5, 0.25, kept, ahead)
+    assert found.mean().item() == pytest.approx(0.5, abs=0.01) and found.std().item() == pytest.approx(0.5, abs=0.01)
+
+
+class Said(Known):
+    """A flow that goes where the latent says."""
+
+    def velocity(self, x_PCHW, t, latent, guidance=1.0):
+        self.asked.append((t, guidance))
+        return latent.pooled[:, :1, None, None].expand_as(x_PCHW)
+
+
+def test_guidance_leads_away_from_another_text(config):
+    """One text leads to 2, the other to 1: with guidance 3 to 1 + 3 * (2 - 1) = 4."""
+    two, one = (Latent(torch.full((3, 1), value)) for value in (2.0, 1.0))
+    flow = Said(None)
+    made = replace(config, guidance=3.0).build()(flow, two, noise(), away=one)
+    torch.testing.assert_close(made, noise() + 4)
+    assert {guidance for _, guidance in flow.asked} == {1.0}

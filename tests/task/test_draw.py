@@ -102,10 +102,89 @@ def test_cancelled_before_it_begins(of_text):
         draw.picture(of_text, request, response)
 
 
-@pytest.mark.parametrize(("options", "message"), [({"num": 0}, "num is 0"), ({"seed": -1}, "seed is -1")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num": 0}, "num is 0; it takes a whole number from 1"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**64}, "seed is 18446744073709551616; it is below"),
+        ({"candidates": 0}, "candidates is 0"),
+        ({"text": None}, "text is None; it takes words, for example 'a red circle'"),
+        (
+            {"text": "a", "to": "b"},
+            "num is 1; from one text to another it takes at least 2 pictures, for example num=8",
+        ),
+        ({"text": "a", "to": "b", "num": 3, "candidates": 2}, "leave out candidates or to"),
+        ({"to": "b", "num": 2}, "to has no effect without text; add the text to begin with, or leave to out"),
+        ({"text": " ", "without": "b"}, "without has no effect without text"),
+        ({"text": "a", "without": "b", "guidance": 1.0}, "without has no effect with guidance=1; set another"),
+        ({"guidance": 2.0}, "guidance has no effect without text"),
+        ({"candidates": 2}, "candidates has no effect without text"),
+        ({"text": "a", "judge": "m"}, "judge has no effect without candidates; add candidates=8"),
+        ({"text": "a", "strength": 0.5}, "strength has no effect without like; add like='photo.jpg'"),
+        ({"text": "a", "mask": np.zeros((2, 2), np.uint8)}, "mask has no effect without like"),
+        ({"like": "a.png", "strength": 0.0}, "strength is 0.0; it is above 0 and at most 1, for example strength=0.6"),
+        ({"like": "a.png", "strength": 1.5}, "strength is 1.5"),
+    ],
+)
 def test_what_a_request_cannot_be(options, message):
     with pytest.raises(ConfigError, match=message):
         draw.Request(**options)
+
+
+def test_options_of_a_flow_are_refused_elsewhere(of_text):
+    with pytest.raises(ConfigError, match="draws at once, not along a flow; leave out without and steps"):
+        of_text.draw("a red picture", steps=3, without="blue")
+    with pytest.raises(CannotError, match="does not change a picture by a text; one that draws along a flow does"):
+        of_text.draw("a red picture", like=rows()[0].fields["image"])
+    with pytest.raises(CannotError, match="does not draw near a picture; one that draws along a flow does"):
+        of_text.draw(like=rows()[0].fields["image"])
+
+
+def test_a_size_that_the_model_cannot_draw(of_text):
+    """Twice the side: each pixel becomes a block of four."""
+    [small], [large] = (of_text.draw("a red picture", size=size).pictures for size in (None, 32))
+    assert large.shape == (32, 32, 3) and (large[::2, ::2] == small).all() and (large[1::2, 1::2] == small).all()
+    for size in (8, 24, 0):
+        with pytest.raises(
+            ConfigError, match=f"size is {size}, and this model draws 16 x 16 pixels; it can be that or a"
+        ):
+            of_text.draw("a red picture", size=size)
+
+
+def test_from_one_text_to_another_at_once(of_text):
+    found = of_text.draw("a red picture", to="a blue picture", num=3).pictures
+    ends = [of_text.draw(text).pictures[0] for text in ("a red picture", "a blue picture")]
+    assert np.abs(found[0].astype(int) - ends[0]).max() <= 1 and np.abs(found[2].astype(int) - ends[1]).max() <= 1
+    between = [np.abs(found[1].astype(int).mean((0, 1)) - end.astype(int).mean((0, 1))).sum() for end in ends]
+    assert min(between) > 10, "the middle is neither"
+
+
+def test_near_a_picture_by_a_prior():
+    """Little strength is nearly the reconstruction, the whole of it what the prior draws of the same seed."""
+    model = autoencoders.model("vae")
+    like = autoencoders.samples()[0].fields["image"]
+    [again] = [model.reconstruct(like).made.astype(int)]
+    near, far = (model.draw(like=like, strength=strength, num=4).pictures for strength in (0.05, 0.9))
+    distance = [np.mean([np.abs(one - again).mean() for one in some]) for some in (near, far)]
+    assert distance[0] < 8 and distance[1] > 3 * distance[0]
+    whole = model.draw(like=like, strength=1.0, num=4).pictures
+    assert np.abs(np.array(whole, int) - np.array(model.draw(num=4).pictures, int)).max() <= 1
+
+
+def test_many_are_decoded_in_parts(monkeypatch):
+    model = autoencoders.model("vae")
+    whole = model.draw(num=5).pictures
+    monkeypatch.setattr("tuwen.task._at_once.AT_ONCE", 2)
+    assert np.abs(np.array(whole, int) - np.array(model.draw(num=5).pictures, int)).max() <= 1
+
+
+def test_what_of_the_text_had_no_effect_is_said(of_text):
+    answer = of_text.draw("a red picture " * 5000)
+    [note] = answer.notes
+    assert note.startswith("the text is longer than this model reads; nothing was drawn of: ")
+    assert draw.show(answer).splitlines() == ["1 picture of 16 x 16 pixels, seed 0", note]
+    assert of_text.draw("круг").notes == ("seldom or never seen while this model learned: к, р, у, г",)
 
 
 def test_a_sheet_by_hand():

@@ -6,7 +6,8 @@ import dataclasses
 import inspect
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -14,9 +15,9 @@ from typing import Any, get_type_hints
 
 from tuwen import registry
 from tuwen._files import atomic
-from tuwen.command import _bulk
-from tuwen.command._rows import Rows, open_rows, to_json
-from tuwen.command._verb import parameters, picture_fields
+from tuwen.command import _bulk, _texts
+from tuwen.command._rows import DrawnFiles, Rows, open_rows, png_notes, to_json
+from tuwen.command._verb import asked_pictures, parameters
 from tuwen.errors import ConfigError, DataError
 from tuwen.types import Picture
 
@@ -42,15 +43,9 @@ class _Device:
     """cpu, cuda, mps, or auto: the first that is there of cuda, mps, cpu."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Out:
-    out: str = ""
-    """FILE.png, .jpg or .webp that the picture is written to; several pictures stand on one sheet."""
-
-
 def task_parameters(task: ModuleType) -> list[inspect.Parameter]:
-    """MODEL, the fields of the task's Request, for pictures the options of bulk work, for a drawn picture its file."""
-    more = _bulk.Options if picture_fields(task.Request) else _Out if hasattr(task, "picture") else None
+    """MODEL, the fields of the task's Request, the options of bulk work about pictures, or of what is drawn of texts."""
+    more = _bulk.Options if asked_pictures(task.Request) else _texts.Options if hasattr(task, "picture") else None
     named = parameters(more) if more else []
     model = _Models if _takes_several(task) else _Model
     return [*parameters(model), *parameters(task.Request, pictures=True), *named, *parameters(_Device)]
@@ -96,13 +91,17 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
     """
     task = registry.get("task", verb)
     options = {f.name: values[f.name] for f in dataclasses.fields(task.Request)}
-    images = picture_fields(task.Request)
+    images = asked_pictures(task.Request)
+    if not images and values.get("texts"):
+        _draw_many(task, values, options, json=json)
+        return
     if not images and hasattr(task, "picture") and (values["out"] or not json):
         _draw(task, values, [("", task.Request(**options))], json=json)
         return
     if not images:
         model = open_model(values["model"], values["device"], several=_takes_several(task))
-        [response] = task.run(model, [task.Request(**options)])
+        with _tells(task, _bulk.Ticker(1)) as more:
+            [response] = task.run(model, [task.Request(**options)], **more)
         print(to_json(_plain(response, _left_out(task, options))) if json else task.show(response))
         return
     given = options.pop(images[0])
@@ -131,8 +130,9 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
     """
     out = Path(values["out"])
     if out.suffix.lower() not in _PICTURES:
-        got = f"-o {out} is no picture" if values["out"] else "this verb draws a picture"
-        raise ConfigError(f"{got}; say where it goes with -o FILE.png (or .jpg, .webp), or take it from --json.")
+        got = f"-o {values['out']} is no picture" if values["out"] else "this verb draws a picture"
+        many = "" if asked_pictures(task.Request) else " Of many texts: --texts FILE -o FOLDER/."
+        raise ConfigError(f"{got}; say where it goes with -o FILE.png (or .jpg, .webp), or take it from --json.{many}")
     if not hasattr(task, "picture") or len(requests) > 1:
         why = (
             f"this verb draws one picture at a time and got {len(requests)}"
@@ -144,15 +144,45 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
         )
     [(name, request)] = requests
     model = open_model(values["model"], values["device"], several=_takes_several(task))
-    [response] = task.run(model, [request])
+    with _tells(task, _bulk.Ticker(1)) as more:
+        [response] = task.run(model, [request], **more)
     drawn = task.picture(model, request, response)
+    drawn.info["model"] = values["model"]
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic(out) as temporary:
-        drawn.save(temporary, format=_PICTURES[out.suffix.lower()], pnginfo=_notes(drawn, values["model"]))
+        drawn.save(temporary, format=_PICTURES[out.suffix.lower()], pnginfo=png_notes(drawn))
     asked = {f.name: getattr(request, f.name) for f in dataclasses.fields(request)}
     fields = _plain(response, {*_drawn(task), *_left_out(task, asked)})
     named = {"image": name} if name else {}
     print(to_json({**named, "out": str(out), **fields}) if json else task.show(response))
+
+
+def _draw_many(task: ModuleType, values: Mapping[str, Any], options: Mapping[str, Any], *, json: bool) -> None:
+    """Answers a request for each text of a file, and writes what is made of each into a folder.
+
+    Raises:
+        ConfigError: a text is given beside them, or no folder.
+        DataError: the file cannot be read.
+    """
+    if options["text"]:
+        raise ConfigError("TEXT and --texts are two ways of saying what to draw; leave one out")
+    if not values["out"]:
+        raise ConfigError("--texts makes many pictures; say where they go with -o FOLDER/")
+    texts = _texts.find_texts(values["texts"], values["on_error"])
+    requests = [(name, task.Request(**{**options, "text": text})) for name, text in texts]
+    notes = {name: {"model": values["model"], **task.about(request)} for name, request in requests}
+    [made], first = _drawn(task), requests[0][1]
+    rows = DrawnFiles(Path(values["out"]), notes, made, first.num, overwrite=values["overwrite"])
+    _Job(task, values, rows, json).run(requests, at_once=max(1, task.AT_ONCE // first.all))
+
+
+@contextmanager
+def _tells(task: ModuleType, ticker: _bulk.Ticker) -> Iterator[dict[str, Any]]:
+    """What `run` takes besides requests so that steps are told, where a task takes long for one."""
+    try:
+        yield {} if asked_pictures(task.Request) else {"emit": lambda number, text: ticker.tell(text)}
+    finally:
+        ticker.close()
 
 
 def _left_out(task: ModuleType, options: Mapping[str, Any]) -> set[str]:
@@ -176,17 +206,6 @@ def _drawn(task: ModuleType) -> list[str]:
     return [f.name for f in dataclasses.fields(task.Response) if hints[f.name] in (Picture, tuple[Picture, ...])]
 
 
-def _notes(drawn: Any, model: str) -> Any:
-    """What is known of a drawn picture, as text inside a PNG file; other formats leave it out."""
-    from PIL.PngImagePlugin import PngInfo
-
-    notes = PngInfo()
-    for name, value in {**drawn.info, "model": model}.items():
-        if isinstance(value, str):
-            notes.add_itxt(name, value)
-    return notes
-
-
 class _Job:
     """One verb over pictures, with or without a file that the answers go to."""
 
@@ -195,7 +214,7 @@ class _Job:
         self.left_out = _left_out(task, values)
         self.summary = _bulk.Summary()
 
-    def run(self, requests: Sequence[tuple[str, Any]]) -> None:
+    def run(self, requests: Sequence[tuple[str, Any]], at_once: int = _bulk.ROWS) -> None:
         done = self.rows.done if self.rows else set()
         left = [(name, request) for name, request in requests if name not in done]
         self.summary.skipped = len(requests) - len(left)
@@ -203,13 +222,14 @@ class _Job:
         try:
             if left:
                 model = open_model(self.values["model"], self.values["device"], several=_takes_several(self.task))
-                batches = _bulk.answers(lambda some: self.task.run(model, some), left, self.values["on_error"])
-                for batch in batches:
-                    self._take(batch, alone=len(requests) == 1)
-                    if self.rows:
-                        ticker.add(len(batch))
+                with _tells(self.task, ticker) as more:
+                    for batch in _bulk.answers(
+                        lambda some: self.task.run(model, some, **more), left, self.values["on_error"], at_once
+                    ):
+                        self._take(batch, alone=len(requests) == 1)
+                        if self.rows:
+                            ticker.add(len(batch))
         finally:
-            ticker.close()
             self.summary.seconds = time.monotonic() - began
             self._finish()
         if self.summary.failed and not self.summary.written and not self.summary.skipped:

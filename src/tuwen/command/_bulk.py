@@ -86,15 +86,15 @@ def _unread(files: Sequence[Path]) -> str:
 
 
 def answers(
-    run: Callable[[list[Any]], list[Any]], requests: Sequence[tuple[str, Any]], on_error: str
+    run: Callable[[list[Any]], list[Any]], requests: Sequence[tuple[str, Any]], on_error: str, rows: int = ROWS
 ) -> Iterator[list[tuple[str, Any]]]:
     """Batches of (name, Response), or (name, DataError) for a picture that cannot be read.
 
     Raises:
         DataError: such a picture, with on_error="stop"; the answers before it are given first.
     """
-    for start in range(0, len(requests), ROWS):
-        made = list(_answer(run, requests[start : start + ROWS]))
+    for start in range(0, len(requests), rows):
+        made = list(_answer(run, requests[start : start + rows]))
         broken = [error for _, error in made if isinstance(error, DataError)]
         if broken and on_error == "stop":
             before = next(i for i, (_, answer) in enumerate(made) if isinstance(answer, DataError))
@@ -129,13 +129,27 @@ class Ticker:
         self.said = self.began
 
     def add(self, count: int) -> None:
+        """So many more are done."""
         self.done += count
+        if now := self._due():
+            rate = self.done / max(1e-6, now - self.began)
+            left = (self.total - self.done) / max(1e-6, rate)
+            self._write(f"{self.done} of {self.total}, {rate:.1f} a second, {left:.0f} s left")
+
+    def tell(self, text: str) -> None:
+        """What is done of those that are under way."""
+        if self._due():
+            self._write(text if self.total == 1 else f"{self.done} of {self.total}, {text}")
+
+    def _due(self) -> float:
+        """The time where something may be said again; else 0."""
         now = time.monotonic()
         if not self.live and now - self.said < 10:
-            return
-        self.said, rate = now, self.done / max(1e-6, now - self.began)
-        left = (self.total - self.done) / max(1e-6, rate)
-        text = f"{self.done} of {self.total}, {rate:.1f} a second, {left:.0f} s left"
+            return 0.0
+        self.said = now
+        return now
+
+    def _write(self, text: str) -> None:
         self.stream.write(f"\r\x1b[K{text}" if self.live else text + "\n")
         self.stream.flush()
 

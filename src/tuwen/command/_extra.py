@@ -51,7 +51,7 @@ class Extra:
                 f"--metrics {looking[0]} needs a model that matches pictures and texts; name a model directory of tuwen, or "
                 "a CLIP of transformers: --clip FOLDER"
             )
-        from tuwen.judge._embedder import open_embedder
+        from tuwen.embedder import open_embedder
         from tuwen.train.precision import choose_device
 
         return cls(names=wanted, embedder=_Remembered(open_embedder(clip, choose_device(device))))

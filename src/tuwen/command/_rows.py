@@ -192,13 +192,54 @@ class PictureFiles(TextFiles):
                 write_atomic(place, png(pixels))
 
 
-def png(pixels_HWC: Any) -> bytes:
-    """(H, W, 1 or 3) uint8 as the bytes of a PNG file."""
+class DrawnFiles:
+    """The pictures that are made of texts: NAME.png in a folder, of several NAME-1.png and so on."""
+
+    def __init__(
+        self, folder: Path, notes: Mapping[str, Mapping[str, Any]], made: str, num: int, *, overwrite: bool = False
+    ):
+        if folder.is_file() or folder.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
+            raise ConfigError(f"-o {folder} is one file, and --texts makes many; name a folder, as in -o pictures/")
+        self.folder, self.notes, self.made, self.num = folder, notes, made, num
+        there = (name for name in notes if all(path.exists() for path in self._places(name)))
+        self.done = set() if overwrite else set(there)
+
+    def _places(self, name: str) -> list[Path]:
+        if self.num == 1:
+            return [self.folder / f"{name}.png"]
+        return [self.folder / f"{name}-{number}.png" for number in range(1, self.num + 1)]
+
+    def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
+        """Each with what is known of it as text inside."""
+        from tuwen._files import write_atomic
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, fields, _ in answers:
+            for place, pixels in zip(self._places(name), fields[self.made], strict=True):
+                write_atomic(place, png(pixels, self.notes[name]))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def png(pixels_HWC: Any, about: Mapping[str, Any] | None = None) -> bytes:
+    """(H, W, 1 or 3) uint8 as the bytes of a PNG file, with what is known of it as text inside."""
     from tuwen.task._pictures import image
 
-    file = io.BytesIO()
-    image(pixels_HWC).save(file, format="PNG")
+    file, made = io.BytesIO(), image(pixels_HWC, about)
+    made.save(file, format="PNG", pnginfo=png_notes(made))
     return file.getvalue()
+
+
+def png_notes(made: Any) -> Any:
+    """What is known of a PIL image, as text for a PNG file."""
+    from PIL.PngImagePlugin import PngInfo
+
+    notes = PngInfo()
+    for name, value in made.info.items():
+        if isinstance(value, str):
+            notes.add_itxt(name, value)
+    return notes
 
 
 def _read(path: Path) -> bytes:

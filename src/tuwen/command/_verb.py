@@ -45,6 +45,12 @@ def picture_fields(cls: type) -> list[str]:
     return [f.name for f in dataclasses.fields(cls) if hints[f.name] is Picture]
 
 
+def asked_pictures(cls: type) -> list[str]:
+    """Those of them that are what a verb is asked about: typed without the name of an option."""
+    given = {f.name for f in dataclasses.fields(cls) if not _has_default(f) or f.metadata.get("positional")}
+    return [name for name in picture_fields(cls) if name in given]
+
+
 def parameters(cls: type, *, pictures: bool = False) -> list[inspect.Parameter]:
     """What a function that takes the fields of `cls` would have as parameters.
 

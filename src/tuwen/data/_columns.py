@@ -106,6 +106,23 @@ def choose(rows: Sequence[Row], folder: Path, name: str, options: Data) -> Colum
     return Columns(image, text, split, label, named)
 
 
+def texts_of(rows: Sequence[Row], name: str) -> list[tuple[str, str]]:
+    """(where it stands, its text) of every row; of several texts the first, and nothing where there is none.
+
+    Raises:
+        DataError: no column looks as if it held texts.
+    """
+    known = list(dict.fromkeys(key for _, row in rows[:1000] for key in row))
+    columns = _text_columns(known, rows)
+    if not columns:
+        raise DataError(
+            f"{name}: cannot tell which column holds texts. Columns: {', '.join(known) or 'none'}. Call one `text`."
+        )
+    values = ((where, row.get(columns[0])) for where, row in rows)
+    firsts = ((where, next(iter(value), None) if isinstance(value, list) else value) for where, value in values)
+    return [(where, str(value).strip() if is_given(value) else "") for where, value in firsts]
+
+
 def _named(known: list[str], rows: Sequence[Row]) -> dict[str, str]:
     """Column -> field, by name; sounds also by their endings."""
     found = {}

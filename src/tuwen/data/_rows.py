@@ -40,6 +40,15 @@ def rows_of(file: Path, options: Data, problems: list[Problem]) -> Iterator[Row]
     return _csv(file, text, options, problems)
 
 
+def lines_of(file: Path) -> list[str]:
+    """The lines of a text file, without their ends.
+
+    Raises:
+        DataError: not UTF-8; names the line.
+    """
+    return _text(file).splitlines()
+
+
 def head(file: Path, size: int = 4096) -> str:
     """The start of a text file, byte order mark removed; what is not UTF-8 is replaced."""
     with file.open("rb") as stream:

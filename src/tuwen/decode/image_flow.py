@@ -98,7 +98,7 @@ class ImageFlow(nn.Module):
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:
         """Velocities and what they should be, both (P, C, side, side); one for each target."""
-        pixels = target.data.float() / 127.5 - 1
+        pixels = self.end(target.data)
         latent, num = latent.rows(target.owner_P), len(target)
         generator = None if self.training else torch.Generator(pixels.device).manual_seed(0)
         noise = torch.randn(pixels.shape, generator=generator, device=pixels.device)
@@ -147,6 +147,10 @@ class ImageFlow(nn.Module):
         said_P = torch.arange(2 * num, device=x_PCHW.device) < num
         with_P, without_P = self._velocity(x_PCHW.repeat(2, 1, 1, 1), t_P.repeat(2), both, said_P).float().chunk(2)
         return without_P + guidance * (with_P - without_P)
+
+    def end(self, data_PCHW: Tensor) -> Tensor:
+        """What `prepare` gives as pixels from -1 to 1, where the flow ends."""
+        return data_PCHW.float() / 127.5 - 1
 
     def pictures(self, made_PCHW: Tensor) -> list[np.ndarray]:
         """Pixels from -1 to 1, each picture as (side, side, C) uint8."""

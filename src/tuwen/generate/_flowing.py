@@ -25,6 +25,8 @@ class Flows(Protocol):
 
     def velocity(self, x_PCHW: Tensor, t: float, latent: Latent, guidance: float = 1.0) -> Tensor: ...
 
+    def end(self, data_PCHW: Tensor) -> Tensor: ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flowing:
@@ -44,26 +46,102 @@ class Flowing:
             raise ConfigError(f"{part}.guidance is {self.guidance}; it is 0 or more, for example guidance=3")
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What of the pictures that a walk begins near stays as it is, while the rest is drawn to go with it."""
+
+    here_PCHW: Tensor
+    """Bool, of any shape that broadcasts: pixels that end as they are in the picture."""
+    fresh: Callable[[], Tensor]
+    """(P, C, H, W) gives other noise at each call."""
+
+
+@dataclass(frozen=True)
+class Like:
+    """Pictures that a walk begins near, one for each row."""
+
+    pixels_PCHW: Tensor
+    """Where the flow ends for these pictures, as the decoder's `end` gives it."""
+    strength: float = 1.0
+    """Share of the way that is walked, above 0 to 1: it begins at moment 1 - strength, from a mix of picture and noise."""
+    kept: Kept | None = None
+
+
 class Walk:
-    """Base of the ways of following a flow; a subclass says how one step is made."""
+    """Base of the ways of following a flow; a subclass says how one step is made.
+
+    Source:
+        beginning on the way, near a picture: Meng et al. 2021, arXiv:2108.01073 (SDEdit); keeping a part of it: Lugmayr et al.
+        2022, arXiv:2201.09865 (RePaint), algorithm 1, each step made twice; away from a text: Ban et al. 2024, arXiv:2406.02965.
+    """
 
     def __init__(self, config: Flowing):
         self.config = config
 
+    def steps(self, begin: float = 0.0) -> int:
+        """How many are made from a moment on: each about as long as from the beginning."""
+        return max(1, round(self.config.steps * (1 - begin)))
+
     @torch.inference_mode()
-    def __call__(self, decoder: Flows, latent: Latent, noise_PCHW: Tensor, *, told: Told | None = None) -> Tensor:
-        """(P, C, H, W) -> (P, C, H, W): what the noise of each row of the latent becomes."""
+    def __call__(
+        self,
+        decoder: Flows,
+        latent: Latent,
+        noise_PCHW: Tensor,
+        *,
+        away: Latent | None = None,
+        like: Like | None = None,
+        told: Told | None = None,
+    ) -> Tensor:
+        """(P, C, H, W) -> (P, C, H, W): what the noise of each row of the latent becomes.
 
-        def velocity(x_PCHW: Tensor, t: float) -> Tensor:
-            return decoder.velocity(x_PCHW, t, latent, self.config.guidance)
-
-        x_PCHW, steps, kept = noise_PCHW, self.config.steps, {}  # type: ignore[var-annotated]
+        Args:
+            away: guidance leads away from what would be drawn of this; None: away from what would be drawn of nothing.
+            like: pictures to begin near. Less of the way takes fewer steps, each as long as without it.
+        """
+        begin = 0.0 if like is None else 1 - like.strength
+        steps, length = self.steps(begin), (1 - begin) / self.steps(begin)
+        x_PCHW = noise_PCHW if like is None else torch.lerp(noise_PCHW, like.pixels_PCHW, begin)
+        velocity, memory = self._velocity(decoder, latent, noise_PCHW, away, like), dict[str, Any]()
         for step in range(steps):
-            x_PCHW = self.step(velocity, x_PCHW, step / steps, 1 / steps, kept)
+            t = begin + step * length
+            if like is not None and like.kept is not None and t > 0:
+                ahead_PCHW = self.step(velocity, x_PCHW, t, length, dict(memory))
+                x_PCHW = _back(ahead_PCHW, t, length, like.kept, torch.lerp(noise_PCHW, like.pixels_PCHW, t))
+            x_PCHW = self.step(velocity, x_PCHW, t, length, memory)
             if told:
                 told(step + 1, steps)
         return x_PCHW
 
-    def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, kept: dict[str, Any]) -> Tensor:
-        """The pixels at moment t + length. `kept` is the walk's own, empty at its first step."""
+    def _velocity(
+        self, decoder: Flows, latent: Latent, noise_PCHW: Tensor, away: Latent | None, like: Like | None
+    ) -> Velocity:
+        """Which way pixels go; those that are kept go straight from their noise to the picture."""
+        guidance = self.config.guidance
+
+        def velocity(x_PCHW: Tensor, t: float) -> Tensor:
+            if away is None:
+                found = decoder.velocity(x_PCHW, t, latent, guidance)
+            else:
+                apart = decoder.velocity(x_PCHW, t, away, 1.0)
+                found = apart + guidance * (decoder.velocity(x_PCHW, t, latent, 1.0) - apart)
+            if like is None or like.kept is None:
+                return found
+            return torch.where(like.kept.here_PCHW, like.pixels_PCHW - noise_PCHW, found)
+
+        return velocity
+
+    def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, memory: dict[str, Any]) -> Tensor:
+        """(P, C, H, W) where the pixels are at moment t + length; `memory` is for what the next step is to know."""
         raise NotImplementedError
+
+
+def _back(x_PCHW: Tensor, t: float, length: float, kept: Kept, line_PCHW: Tensor) -> Tensor:
+    """From moment t + length back to t, by fresh noise: what was drawn there beside the kept part is drawn again, and knows it.
+
+    Args:
+        line_PCHW: where the kept part is at moment t.
+    """
+    share = t / (t + length)
+    width = ((1 - t) ** 2 - (share * (1 - t - length)) ** 2) ** 0.5  # the noise in a mixture at moment t is 1 - t wide
+    return torch.where(kept.here_PCHW, line_PCHW, share * x_PCHW + width * kept.fresh())

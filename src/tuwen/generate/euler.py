@@ -26,5 +26,5 @@ class Config(Flowing):
 class Euler(Walk):
     """The error falls with the length of a step."""
 
-    def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, kept: dict[str, Any]) -> Tensor:
+    def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, memory: dict[str, Any]) -> Tensor:
         return x_PCHW + length * velocity(x_PCHW, t)

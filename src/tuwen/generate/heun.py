@@ -30,7 +30,7 @@ class Heun(Walk):
         Karras et al. 2022, arXiv:2206.00364, algorithm 1.
     """
 
-    def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, kept: dict[str, Any]) -> Tensor:
+    def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, memory: dict[str, Any]) -> Tensor:
         here = velocity(x_PCHW, t)
         there = velocity(x_PCHW + length * here, t + length)
         return x_PCHW + length * (here + there) / 2

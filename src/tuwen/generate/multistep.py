@@ -30,8 +30,8 @@ class Multistep(Walk):
         Adams-Bashforth of order two, as Lu et al. 2022, arXiv:2211.01095, use such steps for diffusion.
     """
 
-    def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, kept: dict[str, Any]) -> Tensor:
+    def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, memory: dict[str, Any]) -> Tensor:
         here = velocity(x_PCHW, t)
-        before = kept.get("before", here)
-        kept["before"] = here
+        before = memory.get("before", here)
+        memory["before"] = here
         return x_PCHW + length * (1.5 * here - 0.5 * before)

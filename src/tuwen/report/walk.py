@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuwen.report._html import Html, tag
 from tuwen.report.pictures import tile
-from tuwen.types import Latent
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
 
     from tuwen.model import CrossModal
 
@@ -38,33 +36,9 @@ def between(model: CrossModal, start: str, end: str, *, places: int = PLACES) ->
 
     Both ends are the pictures that `model.draw` makes of the texts, but for what a decoder draws at random.
     """
-    from tuwen.task._asking import asking
-    from tuwen.task._pictures import latent_of, make, route_from
-    from tuwen.types import Sample
+    from tuwen.task._pictures import route_from
 
-    way = route_from(model, "image", {"text"})
-    if not way:
+    if not route_from(model, "image", {"text"}):
         return []
-    samples = [Sample(str(i), {"text": text}) for i, text in enumerate((start, end))]
-    decoder: Any = model.decoders["image"]
-    with asking(model):
-        line = _line(latent_of(model, way, model.batch(samples)), places)
-        found: list[np.ndarray] = decoder.pictures(make(decoder, line, alike=True))
+    found: list[np.ndarray] = list(model.draw(start, to=end, num=places).pictures)
     return found
-
-
-def _line(ends: Latent, places: int) -> Latent:
-    """Evenly spaced latents from the first row to the second, word by word; a word that one text lacks fades to nothing."""
-    import torch
-
-    share_R = torch.linspace(0, 1, places, device=ends.pooled.device)
-
-    def between(value: Tensor) -> Tensor:
-        share = share_R.view(-1, *[1] * (value.ndim - 1))
-        return torch.lerp(value[:1].float(), value[1:].float(), share).to(value)
-
-    tokens, mask = ends.tokens, ends.mask
-    if tokens is not None and mask is not None:
-        tokens, mask = torch.where(mask[:, :, None], tokens, 0.0), mask.any(0).expand(places, -1)
-    drawn = None if tokens is None else between(tokens)
-    return Latent(between(ends.pooled), drawn, mask, grid=ends.grid)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tuwen.model import CrossModal
     from tuwen.types import Batch, Latent
 
+AT_ONCE = 16
+"""Pictures that are drawn side by side."""
 GAP = 4
 """Pixels between the pictures of a sheet."""
 
@@ -51,7 +53,7 @@ def make(
     generator: torch.Generator | None = None,
     method: Any = None,
     noise: torch.Tensor | None = None,
-    alike: bool = False,
+    **more: Any,
 ) -> torch.Tensor:
     """(P, C, H, W) one picture for each row of a latent, as the decoder's `pictures` takes them.
 
@@ -59,7 +61,7 @@ def make(
         generator: what is random; seed 0 without one.
         method: of `generate/`, for a decoder whose pictures come of noise along a flow; `multistep` where it is left out.
         noise: (P, C, H, W) that such pictures begin with, in place of the generator's.
-        alike: whether all pictures begin with the same noise.
+        more: what else the method takes.
     """
     import torch
 
@@ -67,10 +69,9 @@ def make(
         made: torch.Tensor = decoder.make(latent, generator=generator)
         return made
     if noise is None:
-        noise = decoder.noise(1 if alike else len(latent), generator or torch.Generator().manual_seed(0))
-        noise = noise.expand(len(latent), -1, -1, -1)
+        noise = decoder.noise(len(latent), generator or torch.Generator().manual_seed(0))
     walk = method or registry.get("generate", "multistep").Config().build()
-    drawn: torch.Tensor = walk(decoder, latent, noise.to(latent.pooled.device))
+    drawn: torch.Tensor = walk(decoder, latent, noise.to(latent.pooled.device), **more)
     return drawn
 
 

@@ -3,58 +3,134 @@
 Example:
     tuwen draw MODEL "a red circle" -o circle.png
     tuwen draw MODEL "a red circle" -n 4 --seed 7 -o circles.png
-    tuwen draw MODEL "a red circle" --steps 8 --guidance 5 -o quick.png
+    tuwen draw MODEL "a red circle" --without "a blue star" --steps 8 --guidance 5 -o quick.png
+    tuwen draw MODEL "a red circle" --to "a blue star" -n 8 -o between.png
+    tuwen draw MODEL "a red circle" --candidates 8 --judge MATCHER -o best.png
+    tuwen draw MODEL "a blue star" --like photo.jpg --strength 0.6 -o changed.png
+    tuwen draw MODEL "a blue star" --like photo.jpg --mask hole.png -o filled.png
+    tuwen draw MODEL --texts texts.csv -o pictures/
 """
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from tuwen import registry
 from tuwen.errors import CannotError, ConfigError, did_you_mean
+from tuwen.task import _at_once as at_once
 from tuwen.task._asking import Cancelled, Emit, ask, asking, at_least
+from tuwen.task._candidates import best, judge_of
+from tuwen.task._flow import Flow
+from tuwen.task._pictures import AT_ONCE, route_from, sheet
 from tuwen.task._pictures import image as as_image
-from tuwen.task._pictures import latent_of, make, route_from, routes_to, sheet
-from tuwen.types import Picture, Sample
+from tuwen.task._texts import notes
+from tuwen.types import Picture
 
 if TYPE_CHECKING:
-    import torch
     from PIL.Image import Image
 
     from tuwen.model import CrossModal
-    from tuwen.types import Latent
 
-recipe_hint = "vae"
+recipe_hint = "flow"
 
-AT_ONCE = 16
-"""Pictures that are drawn side by side."""
-_log = logging.getLogger("tuwen")
+_WAYS = ("multistep", "euler", "heun")
+"""The first is the default."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     text: str = field(default="", metadata={"positional": True})
-    """What the picture is to show; left out for a model that learned without texts."""
+    """What the picture is to show; left out for a model that learned without texts, or beside `like`."""
     num: int = 1
     """Pictures to draw, 1 or more."""
     seed: int = 0
     """Another number gives other pictures; the same gives the same ones again."""
+    to: str = ""
+    """A second text: the pictures go from the first to it in equal parts, with the same noise."""
+    candidates: int = 1
+    """Pictures that are drawn for each one that is kept: the one that fits the text best."""
+    judge: str = ""
+    """What says how well candidates fit: a model directory that matches, or a CLIP of transformers (a folder, or a name of
+    the hub); needless where the model itself matches."""
+    like: Picture = None
+    """A picture to begin near: its variations, or with a text what becomes of it. What is transparent in it is white."""
+    strength: float | None = None
+    """How much of `like` may change, above 0 to 1 (0.6, with a mask 1): 0.1 is almost the same, 1 another picture."""
+    mask: Picture = None
+    """Where `like` is drawn anew: where this is white or transparent. What is black stays as it is, to the bit
+    (at the size of what is drawn)."""
+    size: int | None = None
+    """Side in pixels: a multiple of what the model learned to draw, each of whose pixels becomes a block."""
+    without: str = ""
+    """What the pictures are not to show: guidance leads away from it. This and the next three are for models that draw along
+    a flow (recipe `flow`), and so is mask."""
     method: str | None = None
-    """How noise becomes a picture: euler, heun or multistep, the default. This and the next two are for models that draw
-    along a flow (recipe `flow`)."""
+    """How noise becomes a picture: euler, heun or multistep, the default."""
     steps: int | None = None
     """Steps from noise to picture, 1 or more (20): fewer are faster and coarser."""
     guidance: float | None = None
     """How much closer to the text than learned, 0 or more (3): 1 is as learned, more is truer and less varied."""
 
     def __post_init__(self) -> None:
-        at_least(1, num=self.num)
+        for name in ("text", "to", "without"):
+            if not isinstance(getattr(self, name), str):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; it takes words, for example 'a red circle'")
+        at_least(1, num=self.num, candidates=self.candidates)
         at_least(0, seed=self.seed)
+        if self.seed >= 2**63:
+            raise ConfigError(f"seed is {self.seed}; it is below 2 ** 63, for example seed=5")
+        if self.strength is not None and not 0 < self.strength <= 1:
+            raise ConfigError(f"strength is {self.strength}; it is above 0 and at most 1, for example strength=0.6")
+        for name, (needs, example) in _NEEDS.items():
+            if self.has(name) and not self.has(needs):
+                raise ConfigError(f"{name} has no effect without {needs}; add {example}, or leave {name} out")
+        if self.to and self.num < 2:
+            raise ConfigError(
+                f"num is {self.num}; from one text to another it takes at least 2 pictures, for example num=8"
+            )
+        if self.to and self.candidates > 1:
+            raise ConfigError("candidates are compared with one text; leave out candidates or to")
+        if self.without and walk(self).config.guidance == 1:
+            raise ConfigError("without has no effect with guidance=1; set another, for example guidance=3")
         walk(self)  # refuses what cannot be, before anything is loaded
+
+    def has(self, name: str) -> bool:
+        """Whether an option was set."""
+        value, [default] = getattr(self, name), [f.default for f in fields(self) if f.name == name]
+        plain = value.strip() if isinstance(value, str) else value
+        return not (plain is default or (isinstance(plain, str | int) and plain == default))
+
+    def require_text(self) -> None:
+        """Raises CannotError where nothing is said."""
+        if not self.text.strip():
+            raise CannotError('this model draws of a text only; say what to draw: tuwen draw MODEL "a red circle"')
+
+    @property
+    def all(self) -> int:
+        """Pictures that are drawn, those included that are not kept."""
+        return self.num * self.candidates
+
+    @property
+    def change(self) -> float:
+        """The strength, or what it is where it is left out; 1 without a picture."""
+        if self.like is None:
+            return 1.0
+        return self.strength if self.strength is not None else 0.6 if self.mask is None else 1.0
+
+
+_NEEDS = {
+    "to": ("text", "the text to begin with"),
+    "without": ("text", "what the pictures are to show"),
+    "guidance": ("text", "what the pictures are to show"),
+    "candidates": ("text", "what the pictures are to show"),
+    "judge": ("candidates", "candidates=8"),
+    "strength": ("like", "like='photo.jpg'"),
+    "mask": ("like", "like='photo.jpg'"),
+}
+"""Field -> another one without which it has no effect, and what to add."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,118 +139,75 @@ class Response:
     """What was drawn, each (H, W, 1 or 3) uint8."""
     seed: int
     """Gives the same pictures again."""
+    match: tuple[float, ...] = field(default=(), metadata={"asked": "candidates"})
+    """Cosine of each picture with the text, -1 to 1, by what chose among the candidates."""
+    notes: tuple[str, ...] = ()
+    """What of the texts had no effect: what stands behind the last word that is read, and what was never learned."""
 
 
 def able(model: CrossModal) -> bool:
     """Whether it makes pictures of a text, or of nothing."""
-    return bool(route_from(model, "image", {"text"}) or _prior(model))
-
-
-def _prior(model: CrossModal) -> Any:
-    """The part that latents of pictures can be drawn from; None where there is none."""
-    for route in routes_to(model, "image").values():
-        part: Any = model.fusions[route.fuse] if route.fuse else dict(model.spaces.items()).get(route.given[0])
-        if hasattr(part, "prior"):
-            return part.prior
-    return None
+    return bool(route_from(model, "image", {"text"}) or at_once.prior_of(model)[0])
 
 
 def run(
     model: CrossModal, requests: Sequence[Request], *, emit: Emit | None = None, cancelled: Cancelled | None = None
 ) -> list[Response]:
-    """Draws. A picture depends on its own request alone; along a flow several are drawn side by side.
+    """Draws. A picture depends on its own request alone; several are drawn side by side, as many as fit the memory.
 
     Args:
-        emit: taken as every task takes it; nothing is streamed.
-        cancelled: asked before each request, or before each few pictures along a flow; what is left gets no pictures.
+        emit: gets "step 3 of 20" after each step along a flow, for each request that is being drawn.
+        cancelled: asked before each step; requests that are not done then get no pictures.
     Returns:
         One Response a Request, in their order.
     Raises:
-        CannotError: the model was not trained to draw, or cannot with (or without) a text.
-        ConfigError: settings of a flow for a model that draws at once.
+        CannotError: the model was not trained to draw, or cannot with (or without) a text, a picture, candidates.
+        ConfigError: settings of a flow for a model that draws at once; a size that it cannot draw.
+        DataError: a picture or mask cannot be read, or the two do not belong together.
     """
     model.require("draw")
-    stop = cancelled or (lambda: False)
+    stop, decoder = cancelled or (lambda: False), model.decoders["image"]
+    blocks = [_block(int(decoder.side), request) for request in requests]  # type: ignore[arg-type]
+    drawn: Sequence[Sequence[Picture]]
     with asking(model):
-        if hasattr(model.decoders["image"], "velocity"):
-            drawn = _along_a_flow(model, requests, stop)
+        judges = {one.judge: judge_of(model, one.judge) for one in requests if one.candidates > 1}
+        if hasattr(decoder, "velocity"):
+            drawn = Flow(model, requests, walk, emit or (lambda number, text: None), stop).draw()
         else:
-            drawn = [() if stop() else _at_once(model, request) for request in requests]
-        return [Response(pictures=some, seed=one.seed) for one, some in zip(requests, drawn, strict=True)]
+            drawn = [() if stop() else at_once.draw(model, request) for request in requests]
+        responses = []
+        for one, some, block in zip(requests, drawn, blocks, strict=True):
+            match: tuple[float, ...] = ()
+            if some and one.candidates > 1:
+                some, match = best(judges[one.judge], one.text, some, one.candidates)
+            large = tuple(pixels.repeat(block, 0).repeat(block, 1) for pixels in some)
+            said = notes(model, (one.text, one.to, one.without))
+            responses.append(Response(pictures=large, seed=one.seed, match=match, notes=said))
+    return responses
+
+
+def _block(side: int, request: Request) -> int:
+    """Side of the block that a pixel becomes."""
+    size = side if request.size is None else request.size
+    if size < side or size % side:
+        raise ConfigError(
+            f"size is {size}, and this model draws {side} x {side} pixels; it can be that or a multiple: {side}, {2 * side}, "
+            f"{4 * side}"
+        )
+    return size // side
 
 
 def walk(request: Request) -> Any:
-    """The way from noise to a picture that a request asks for.
+    """The way from noise to a picture that a request asks for; without a text nothing is to be closer to.
 
     Raises:
         ConfigError: there is no such way, or its settings cannot be.
     """
-    ways = ("multistep", "euler", "heun")
-    if (way := request.method or ways[0]) not in ways:
-        raise ConfigError(f"method is {way!r}.{did_you_mean(way, ways)} It can be {', '.join(ways)}.")
-    named = {"steps": request.steps, "guidance": request.guidance}
+    if (way := request.method or _WAYS[0]) not in _WAYS:
+        raise ConfigError(f"method is {way!r}.{did_you_mean(way, _WAYS)} It can be {', '.join(_WAYS)}.")
+    named = {"steps": request.steps, "guidance": request.guidance if request.text.strip() else 0.0}
     config = registry.get("generate", way).Config(**{name: value for name, value in named.items() if value is not None})
     return config.build()
-
-
-def _along_a_flow(model: CrossModal, requests: Sequence[Request], stop: Cancelled) -> list[tuple[Picture, ...]]:
-    import torch
-
-    decoder: Any = model.decoders["image"]
-    drawn: list[list[Picture]] = [[] for _ in requests]
-    for way in {walk(request).config for request in requests}:
-        rows = [row for row, request in enumerate(requests) if walk(request).config == way for _ in range(request.num)]
-        noise_PCHW = torch.cat(
-            [
-                decoder.noise(one.num, torch.Generator().manual_seed(one.seed))
-                for one in requests
-                if walk(one).config == way
-            ]
-        )
-        for start in range(0, len(rows), AT_ONCE):
-            if stop():
-                break
-            some = rows[start : start + AT_ONCE]
-            latent = _of_texts(model, [requests[row].text for row in some])
-            made_PCHW = make(decoder, latent, method=way.build(), noise=noise_PCHW[start : start + AT_ONCE])
-            for row, picture in zip(some, decoder.pictures(made_PCHW), strict=True):
-                drawn[row].append(picture)
-    return [tuple(some) if len(some) == one.num else () for one, some in zip(requests, drawn, strict=True)]
-
-
-def _at_once(model: CrossModal, request: Request) -> tuple[Picture, ...]:
-    import torch
-
-    if asked := [name for name in ("method", "steps", "guidance") if getattr(request, name) is not None]:
-        raise ConfigError(f"this model draws at once, not along a flow; leave out {' and '.join(asked)}")
-    generator = torch.Generator().manual_seed(request.seed)
-    decoder: Any = model.decoders["image"]
-    made_PCHW = make(decoder, _latent(model, request, generator), generator=generator)
-    if request.num > 1 and bool((made_PCHW == made_PCHW[:1]).all()):
-        _log.warning("this model draws one picture of a text: all %d are the same", request.num)
-    return tuple(decoder.pictures(made_PCHW))
-
-
-def _of_texts(model: CrossModal, texts: Sequence[str]) -> Latent:
-    """One row a text."""
-    if not (way := route_from(model, "image", {"text"})):
-        raise CannotError(
-            "this model learned without texts; it draws pictures like those it has seen: tuwen draw MODEL -o out.png"
-        )
-    if not all(text.strip() for text in texts):
-        raise CannotError('this model draws of a text only; say what to draw: tuwen draw MODEL "a red circle"')
-    return latent_of(model, way, model.batch([Sample(str(row), {"text": text}) for row, text in enumerate(texts)]))
-
-
-def _latent(model: CrossModal, request: Request, generator: torch.Generator) -> Latent:
-    """As many rows as pictures are asked for."""
-    import torch
-
-    if not request.text and (prior := _prior(model)) is not None:
-        return prior(request.num, generator=generator)  # type: ignore[no-any-return]
-    latent = _of_texts(model, [request.text])
-    many = latent.rows(torch.zeros(request.num, dtype=torch.int64, device=latent.pooled.device))
-    return many.sample(generator)
 
 
 def call(model: CrossModal, text: Any = "", **options: Any) -> Any:
@@ -182,25 +215,33 @@ def call(model: CrossModal, text: Any = "", **options: Any) -> Any:
     return ask(sys.modules[__name__], model, text, "text", options)
 
 
+def about(request: Request) -> dict[str, Any]:
+    """What gives the same pictures again: the text, the seed, and every option that was set."""
+    asked = {f.name: (getattr(request, f.name), f.default) for f in fields(request) if f.name not in ("like", "mask")}
+    return {name: value for name, (value, default) in asked.items() if name in ("text", "seed") or value != default}
+
+
 def picture(model: CrossModal, request: Request, response: Response) -> Image:
-    """What was drawn, several on one sheet, with the text, the recipe and the seed.
+    """What was drawn, several on one sheet, with the text, the recipe, the seed and the options.
 
     Raises:
         ConfigError: nothing was drawn.
     """
     if not response.pictures:
         raise ConfigError("nothing was drawn: it was cancelled before it began; ask again")
-    about = {"text": request.text, "model": model.recipe.name, "seed": request.seed}
-    return as_image(sheet(response.pictures), about)
+    return as_image(sheet(response.pictures), {"model": model.recipe.name, **about(request)})
 
 
 def show(response: Response) -> str:
-    """How many pictures, and their size."""
+    """How many pictures, and their size; below, what there is to be known."""
     if not response.pictures:
         return "nothing was drawn"
     height, width = response.pictures[0].shape[:2]
     many = len(response.pictures)
-    return f"{many} picture{'s' if many > 1 else ''} of {width} x {height} pixels, seed {response.seed}"
+    said = f"{many} picture{'s' if many > 1 else ''} of {width} x {height} pixels, seed {response.seed}"
+    if response.match:
+        said += f", match {', '.join(f'{one:.3f}' for one in response.match)}"
+    return "\n".join([said, *response.notes])
 
 
-__all__ = ["Request", "Response", "able", "call", "picture", "recipe_hint", "run", "show"]
+__all__ = ["AT_ONCE", "Request", "Response", "able", "about", "call", "picture", "recipe_hint", "run", "show", "walk"]

@@ -1,4 +1,4 @@
-"""Models that have pictures and texts in one space, as judges of captions: one of tuwen's own, or one of transformers."""
+"""Models that have pictures and texts in one space, asked how well the two fit: one of tuwen's own, or one of transformers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tuwen.metric.clipscore import Embedder
 
 _AT_ONCE = 32
 """Pictures, or texts, that a model of transformers sees at once."""
-_WHERE = "metric.clipscore"
 
 
-def open_embedder(source: str, device: str | torch.device = "cpu") -> Embedder:
+def open_embedder(source: str, device: str | torch.device = "cpu", *, where: str = "metric.clipscore") -> Embedder:
     """The model behind a name.
 
     Args:
         source: a model directory of tuwen that matches; a folder made by `save_pretrained`, or a name of the Hugging Face
             hub, of CLIP and its kin.
+        where: what asks for it, for messages.
     Raises:
         CannotError: a model of tuwen that was not trained to match.
         ConfigError, CheckpointError, MissingExtraError: there is no such model, or it cannot be loaded.
@@ -32,9 +32,9 @@ def open_embedder(source: str, device: str | torch.device = "cpu") -> Embedder:
 
     if (Path(source) / RECIPE).is_file():
         model = load(source, device)
-        model.require("match", verb="say how well captions fit")
+        model.require("match", verb="say how well texts fit pictures")
         return Own(model)
-    model, tokenizer, preprocessing = load_pair(source, _WHERE)
+    model, tokenizer, preprocessing = load_pair(source, where)
     return Pretrained(model.to(device), tokenizer, preprocessing)
 
 

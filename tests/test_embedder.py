@@ -7,8 +7,8 @@ import pytest
 import torch
 from tests import eight
 
+from tuwen.embedder import open_embedder
 from tuwen.errors import CannotError, ConfigError
-from tuwen.judge._embedder import open_embedder
 from tuwen.metric import clipscore
 
 IMAGES = [sample.fields["image"] for sample in eight.samples()]
@@ -29,7 +29,7 @@ def test_a_model_of_ours_knows_which_captions_fit():
 
 
 def test_a_model_of_ours_that_does_not_match():
-    with pytest.raises(CannotError, match="was not trained to say how well captions fit; it can: caption"):
+    with pytest.raises(CannotError, match="was not trained to say how well texts fit pictures; it can: caption"):
         open_embedder(str(eight.directory(match=False)))
 
 

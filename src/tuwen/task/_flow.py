@@ -1,0 +1,207 @@
+"""Pictures along a flow, of several requests: which are drawn side by side, from what noise, near which picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tuwen.errors import DataError
+from tuwen.task._pictures import AT_ONCE, make
+from tuwen.task._texts import between_texts, of_texts
+from tuwen.types import Latent, Located
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+    from tuwen.generate._flowing import Like
+    from tuwen.model import CrossModal
+    from tuwen.task._asking import Cancelled, Emit
+    from tuwen.task.draw import Request
+
+SIDE = 128
+"""Up to this side `AT_ONCE` pictures are drawn side by side, of larger ones fewer."""
+
+
+class _Stopped(Exception):
+    """Cancelled between two steps."""
+
+
+class _Near(NamedTuple):
+    """The picture that a request is to be drawn near."""
+
+    pixels_1CHW: Tensor
+    """Where the flow ends for it."""
+    kept_11HW: Tensor
+    """Bool: what stays as it is."""
+
+
+class _Chance(NamedTuple):
+    """All that is random in one picture."""
+
+    noise_1CHW: Tensor
+    """What it begins with."""
+    more: torch.Generator
+    """For what else it takes beside a part that is kept."""
+
+
+class Flow:
+    """Draws some requests; all that is random is of each request's own seed.
+
+    Args:
+        walk: of a request.
+        emit, stop: as `tuwen.task.draw.run` takes them.
+    Raises:
+        CannotError: the model learned without texts, or a request has neither text nor picture.
+        DataError: a picture or mask cannot be read, or the two do not belong together.
+    """
+
+    def __init__(
+        self,
+        model: CrossModal,
+        requests: Sequence[Request],
+        walk: Callable[[Request], Any],
+        emit: Emit,
+        stop: Cancelled,
+    ):
+        self.model, self.requests, self.walk, self.emit, self.stop = model, requests, walk, emit, stop
+        self.decoder: Any = model.decoders["image"]
+        self.generators: dict[int, torch.Generator] = {}
+        self.near = {number: self._near(one) for number, one in enumerate(requests) if one.like is not None}
+        self.done = 0
+
+    def draw(self) -> list[list[np.ndarray]]:
+        """All pictures of each request, candidates beside each other; none of those that were not finished."""
+        drawn: list[list[np.ndarray]] = [[] for _ in self.requests]
+        with suppress(_Stopped):
+            for part in self.parts:
+                for (number, _), picture in zip(part, self._drawn(part), strict=True):
+                    drawn[number].append(picture)
+        return [some if len(some) == one.all else [] for some, one in zip(drawn, self.requests, strict=True)]
+
+    @cached_property
+    def parts(self) -> list[list[tuple[int, int]]]:
+        """(number of the request, which of its pictures) of those that are drawn side by side, in the same steps."""
+        most = max(1, min(AT_ONCE, AT_ONCE * SIDE**2 // self.decoder.side**2))
+        kinds: dict[Any, list[tuple[int, int]]] = {}
+        for number, one in enumerate(self.requests):
+            kind = (self.walk(one).config, one.change, *(one.has(name) for name in ("like", "mask", "without")))
+            kinds.setdefault(kind, []).extend((number, index) for index in range(one.all))
+        return [rows[start : start + most] for rows in kinds.values() for start in range(0, len(rows), most)]
+
+    @cached_property
+    def steps(self) -> int:
+        """Of all parts together."""
+        firsts = [self.requests[part[0][0]] for part in self.parts]
+        return sum(self.walk(one).steps(1 - one.change) for one in firsts)
+
+    def _drawn(self, part: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+        """One picture for each."""
+        import torch
+
+        if self.stop():
+            raise _Stopped
+        rows = [self.requests[number] for number, _ in part]
+        chances = [self._chance(number) for number, _ in part]
+        like = self._like(part, [chance.more for chance in chances])
+        made_PCHW = make(
+            self.decoder, self._said(part), method=self.walk(rows[0]), like=like,
+            noise=torch.cat([chance.noise_1CHW for chance in chances]).to(self.model.device),
+            away=of_texts(self.model, [one.without for one in rows]) if rows[0].without else None,
+            told=self._told({number for number, _ in part}),
+        )  # fmt: skip
+        if like is not None and like.kept is not None:  # to the bit, whatever the steps add up to
+            made_PCHW = torch.where(like.kept.here_PCHW, like.pixels_PCHW, made_PCHW)
+        found: list[np.ndarray] = self.decoder.pictures(made_PCHW)
+        return found
+
+    def _told(self, numbers: set[int]) -> Callable[[int, int], None]:
+        def told(step: int, steps: int) -> None:
+            self.done += 1
+            for number in numbers:
+                self.emit(number, f"step {self.done} of {self.steps}")
+            if step < steps and self.stop():
+                raise _Stopped
+
+        return told
+
+    def _chance(self, number: int) -> _Chance:
+        """Of the next picture of a request; drawn one by one, so that no picture depends on how many there are."""
+        import torch
+
+        one = self.requests[number]
+        if one.to or number not in self.generators:
+            self.generators[number] = torch.Generator().manual_seed(one.seed)
+        noise_1CHW, more = self.decoder.noise(1, self.generators[number]), torch.Generator()
+        if one.mask is not None:
+            more.manual_seed(int(torch.randint(2**62, (1,), generator=self.generators[number])))
+        return _Chance(noise_1CHW, more)
+
+    def _like(self, part: Sequence[tuple[int, int]], more: Sequence[torch.Generator]) -> Like | None:
+        """The pictures to begin near, and what is kept of them."""
+        import torch
+
+        from tuwen.generate._flowing import Kept, Like
+
+        first, device = self.requests[part[0][0]], self.model.device
+        if first.like is None:
+            return None
+        pixels_PCHW, here_P1HW = (
+            torch.cat(both).to(device) for both in zip(*(self.near[n] for n, _ in part), strict=True)
+        )
+
+        def fresh() -> Tensor:
+            return torch.cat([self.decoder.noise(1, generator) for generator in more]).to(device)
+
+        return Like(pixels_PCHW, first.change, None if first.mask is None else Kept(here_P1HW, fresh))
+
+    def _said(self, part: Sequence[tuple[int, int]]) -> Latent:
+        """What each picture is drawn of."""
+        ends = []
+        for number, index in part:
+            one = self.requests[number]
+            if one.like is None:
+                one.require_text()
+            ends.append((one.text, one.to or one.text, index / max(1, one.num - 1)))
+        return between_texts(self.model, ends)
+
+    def _near(self, request: Request) -> _Near:
+        import torch
+
+        most = self.model.recipe.data.max_pixels
+        like = Located(request.like, "", most)
+        data_1CHW, _ = self.decoder.prepare([like])
+        kept_11HW = torch.zeros(1, 1, *data_1CHW.shape[2:], dtype=torch.bool)
+        if request.mask is not None:
+            kept_11HW = ~hole(self.decoder, like, Located(request.mask, "", most))
+        return _Near(self.decoder.end(data_1CHW), kept_11HW)
+
+
+def hole(decoder: Any, like: Located, mask: Located) -> Tensor:
+    """(1, 1, H, W) True where a picture is to be drawn anew: where its mask is rather white than black.
+
+    Raises:
+        DataError: the mask is of another shape than the picture, or the same everywhere.
+    """
+    from tuwen.data._picture import check_picture
+
+    picture, holes = check_picture(like), check_picture(mask)
+    if abs(picture.width * holes.height - holes.width * picture.height) > max(holes.height, holes.width):
+        raise DataError(
+            f"the mask is {holes.width} x {holes.height} pixels and the picture {picture.width} x {picture.height}; they are "
+            "of one shape. Make the mask of a copy of the picture: white where it is to be drawn anew, black elsewhere."
+        )
+    hole_11HW: Tensor = decoder.prepare([mask])[0].float().mean(1, keepdim=True) >= 128
+    if bool(hole_11HW.all()) or not bool(hole_11HW.any()):
+        got = "white" if bool(hole_11HW.any()) else "black"
+        raise DataError(
+            f"the mask is {got} all over: what is to be drawn anew is white or transparent in it, and what stays is black. "
+            "Leave mask out to change the whole picture."
+        )
+    return hole_11HW
+
+
+__all__ = ["Flow", "hole"]
