@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from tuwen.data._picture import square
+from tuwen.embedder import Own as OwnEmbedder
 from tuwen.errors import CannotError, ConfigError
-from tuwen.judge._embedder import Own as OwnEmbedder
 from tuwen.metric.clipscore import Embedder
 from tuwen.task._asking import ROWS, asking, pictures
 from tuwen.types import Picture, Sample
