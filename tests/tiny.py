@@ -30,7 +30,7 @@ SETTINGS = {
     "siglip": (*_EACH, *_MATCHING, "space.text.width=16"),
     "flow": (
         *_EACH[:4], *_TEXTS, *_READER, "fuse.words.width=16", "decode.image.side=16", "decode.image.patch=2",
-        "decode.image.widths=16,32", "decode.image.look=4",
+        "decode.image.widths=16,32", "decode.image.layers=1",
     ),
     "multimodal-autoencoder": (*_ALL, *_TRANSFORMER, *_TEXTS, *_READER, *_SHARED),
 }  # fmt: skip

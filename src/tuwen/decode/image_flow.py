@@ -24,14 +24,16 @@ class Config:
     """Side of the square picture in pixels; a multiple of patch, and of 2 more for each width but the first."""
     channels: int = 3
     """3: colours; 1: grey."""
-    patch: int = 2
+    patch: int = 4
     """Side of the block of pixels that is one cell of the finest grid."""
-    widths: tuple[int, ...] = (64, 128, 192)
+    widths: tuple[int, ...] = (64, 128)
     """Channels of each grid, multiples of heads; each grid is half as fine as the one before."""
     blocks: int = 1
-    """Residual blocks of each grid, on the way down and on the way up."""
-    look: int = 16
-    """Side of the finest grid whose cells look at each other and at the words; the coarsest always do."""
+    """Residual blocks of each grid, on the way down and on the way up; 0 with one grid: a diffusion transformer."""
+    layers: int = 6
+    """Transformer layers on the coarsest grid, whose cells look at each other and at the words."""
+    look: int = 0
+    """Side of the finest grid whose cells do so after each residual block too."""
     heads: int = 4
     """Attention heads."""
     unsaid: float = 0.1
@@ -46,7 +48,7 @@ class Config:
 
     @classmethod
     def tiny(cls) -> Config:
-        return cls(side=8, patch=1, widths=(8, 16), look=4, heads=2)
+        return cls(side=8, patch=1, widths=(8, 16), layers=1, look=4, heads=2)
 
     def example(self, batch: int) -> list[np.ndarray]:
         return example_pictures(batch, self.side)
@@ -88,7 +90,7 @@ class ImageFlow(nn.Module):
         self.unsaid = nn.Parameter(torch.zeros(widths.pooled))
         self.blank = nn.Parameter(torch.randn(1, 1, widths.tokens) * 0.02)
         self.network = UNet(
-            config.channels, config.widths, blocks=config.blocks, patch=config.patch,
+            config.channels, config.side, config.widths, blocks=config.blocks, layers=config.layers, patch=config.patch,
             looks=[grid <= config.look for grid in grids], heads=config.heads, condition=condition, tokens=widths.tokens,
         )  # fmt: skip
 
@@ -111,8 +113,8 @@ class ImageFlow(nn.Module):
         return Decoded(velocity.float(), pixels - noise, owner_P=target.owner_P)
 
     def _moments(self, num: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
-        """(P,) spread evenly over their distribution, so that every batch has early and late ones."""
-        even_P = torch.rand(1, generator=generator, device=device) + torch.arange(num, device=device) / max(1, num)
+        """(P,) spread evenly over their distribution, so that any few of a batch are early and late ones."""
+        even_P = torch.rand(1, generator=generator, device=device) + torch.arange(num, device=device) * _GOLDEN
         even_P = (even_P % 1).clamp(1e-4, 1 - 1e-4)
         return torch.special.ndtri(even_P).sigmoid() if self.config.times == "logit_normal" else even_P
 
@@ -157,6 +159,8 @@ class ImageFlow(nn.Module):
         return as_pixels((made_PCHW + 1) / 2)
 
 
+_GOLDEN = 0.6180339887
+"""A step around a circle of length 1 whose multiples are spread evenly, however many there are."""
 _WAVES = 64
 """Numbers that a moment is told by."""
 

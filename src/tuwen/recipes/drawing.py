@@ -15,7 +15,7 @@ from tuwen.types import Facts, Route
 def flow(facts: Facts) -> Recipe:
     """Draws: noise becomes a picture along a flow that a text steers; another seed gives another picture."""
     size = Sizes.of(facts)
-    width = min(256, 2 * size.width)
+    width = size.width
     text = text_transformer.Config(
         width=width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
     )
@@ -28,8 +28,8 @@ def flow(facts: Facts) -> Recipe:
             "image": image_flow.Config(
                 side=side,
                 channels=facts.picture_channels,
-                patch=2 if side > 32 else 1,
-                widths=(64, 128, 192) if side > 32 else (64, 128),
+                patch=4 if side > 32 else 2,
+                widths=(64, width),
             )
         },
         objective={"flow": velocity.Config()},
