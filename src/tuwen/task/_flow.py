@@ -113,8 +113,6 @@ class Flow:
             away=of_texts(self.model, [one.without for one in rows]) if rows[0].without else None,
             told=self._told({number for number, _ in part}),
         )  # fmt: skip
-        if like is not None and like.kept is not None:  # to the bit, whatever the steps add up to
-            made_PCHW = torch.where(like.kept.here_PCHW, like.pixels_PCHW, made_PCHW)
         found: list[np.ndarray] = self.decoder.pictures(made_PCHW)
         return found
 
