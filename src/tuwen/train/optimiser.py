@@ -128,13 +128,24 @@ def set_lr(optimiser: torch.optim.Optimizer, step: int, steps: int, train: Train
 
 def moving(model: nn.Module) -> dict[str, Tensor]:
     """What training changes: trainable weights, and the running statistics of batch norms that are not frozen."""
-    frozen = tuple(f"{name}." for name, part in model.named_modules() if name and getattr(part, "frozen", False))
+    still = _still(model)
     statistics = {
         name: buffer
         for name, buffer in model.named_buffers()
-        if buffer.is_floating_point() and not (frozen and name.startswith(frozen))
+        if buffer.is_floating_point() and not name.startswith(still)
     }
     return {**trainable(model), **statistics}
+
+
+def moving_names(model: nn.Module) -> set[str]:
+    """Names in the state_dict that training may change: all but those of frozen parts."""
+    still = _still(model)
+    return {name for name in model.state_dict() if not name.startswith(still)}
+
+
+def _still(model: nn.Module) -> tuple[str, ...]:
+    """What the names of weights begin with that training leaves alone."""
+    return tuple(f"{name}." for name, part in model.named_modules() if name and getattr(part, "frozen", False))
 
 
 class Average:
