@@ -125,5 +125,5 @@ def test_a_line_between_two_texts_begins_with_one_noise(model):
             "text", model.batch([type(eight.samples()[0])("0", {"text": "a red picture"})]).inputs["text"]
         )
         same = given.rows(torch.zeros(3, dtype=torch.int64))
-        made = make(model.decoders["image"], same, alike=True)
+        made = make(model, "draw", same, alike=True)
     torch.testing.assert_close(made[0], made[2], atol=1e-4, rtol=1e-4)

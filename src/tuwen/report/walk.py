@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuwen.report._html import Html, tag
 from tuwen.report.pictures import tile
@@ -39,17 +39,16 @@ def between(model: CrossModal, start: str, end: str, *, places: int = PLACES) ->
     Both ends are the pictures that `model.draw` makes of the texts, but for what a decoder draws at random.
     """
     from tuwen.task._asking import asking
-    from tuwen.task._pictures import latent_of, make, route_from
+    from tuwen.task._pictures import latent_of, make, painter, route_from
     from tuwen.types import Sample
 
     way = route_from(model, "image", {"text"})
     if not way:
         return []
     samples = [Sample(str(i), {"text": text}) for i, text in enumerate((start, end))]
-    decoder: Any = model.decoders["image"]
     with asking(model):
         line = _line(latent_of(model, way, model.batch(samples)), places)
-        found: list[np.ndarray] = decoder.pictures(make(decoder, line, alike=True))
+        found: list[np.ndarray] = painter(model, way).pictures(make(model, way, line, alike=True))
     return found
 
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from tuwen.data._files import cache_folder
 from tuwen.errors import ConfigError
-from tuwen.model import CrossModal
 from tuwen.recipe import Train
 from tuwen.train.log import peak_memory_mb
 from tuwen.train.optimiser import make_optimiser
 from tuwen.train.precision import random_states, set_random_states
-from tuwen.train.sources import Rows
 
 if TYPE_CHECKING:
     from tuwen.train.loop import Run
@@ -45,8 +44,14 @@ def seconds_of_a_step(run: Run) -> float:
     return took_s
 
 
-def estimate(model: CrossModal, rows: Rows, step_s: float, steps: int, out: Path) -> dict[str, Any]:
-    """Time, memory and disk of the run, said before it starts; warns in the log where the disk is too small."""
+def estimate(run: Run, steps: int) -> dict[str, Any]:
+    """Time, memory and disk of so many steps, said before the first.
+
+    Raises:
+        ConfigError: the disk is too small.
+    """
+    model, out, rows, step_s = run.model, run.out, run.setup.rows, seconds_of_a_step(run)
+    steps = int(run.recipe.train.time_limit_s / step_s) or steps
     weights = sum(p.numel() for p in model.parameters())
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
     cache_mb = sum(cache.estimate_bytes(len(rows)) for cache in rows.caches) / 1e6
@@ -57,6 +62,9 @@ def estimate(model: CrossModal, rows: Rows, step_s: float, steps: int, out: Path
             f"{out} needs about {disk_mb:.0f} MB and its disk has {free_mb:.0f} MB; choose another place with -o"
         )
     return {
+        "device": str(run.machine.device),
+        "precision": run.machine.precision_name,
+        "threads": torch.get_num_threads(),
         "parameters": weights,
         "trained": moving,
         "steps": steps,

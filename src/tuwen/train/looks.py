@@ -25,10 +25,19 @@ class Looks:
         recipe: says what decides (`train.metric`) and how many rows are looked at.
         held_out: these rows.
         objectives: name -> built objective.
+        earlier: figures of the stages before, which stay as they are and are kept beside those of the model.
     """
 
-    def __init__(self, setup: Setup, recipe: Recipe, held_out: Source, objectives: Mapping[str, Any]):
+    def __init__(
+        self,
+        setup: Setup,
+        recipe: Recipe,
+        held_out: Source,
+        objectives: Mapping[str, Any],
+        earlier: Mapping[str, float],
+    ):
         self.setup, self.recipe, self.held_out, self.objectives = setup, recipe, held_out, objectives
+        self.earlier = earlier
         self.best, self.best_step, self.since_best = math.nan, 0, 0
         self.figures: dict[str, float] = {}
         """Of the best model."""
@@ -69,7 +78,8 @@ class Looks:
         result = self.judge()
         score = self.score(result.figures, step)
         if better := math.isnan(self.best) or score > self.best:
-            self.best, self.best_step, self.since_best, self.figures = score, step, 0, result.figures
+            self.best, self.best_step, self.since_best = score, step, 0
+            self.figures = {**self.earlier, **result.figures}
             self._keep(step, steps)
         else:
             self.since_best += 1
@@ -86,7 +96,7 @@ class Looks:
             result = self.judge()
             score = self.score(result.figures, step)
             if better := score > self.best:
-                self.best, self.figures = score, result.figures
+                self.best, self.figures = score, {**self.earlier, **result.figures}
                 self._keep(step, steps, averaged=self.best_weights.steps)
         return result, better
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,23 +17,15 @@ from tuwen.errors import ConfigError, DataError
 from tuwen.evaluation import Evaluation
 from tuwen.recipe import Recipe
 from tuwen.train.checkpoint import State, save_state
-from tuwen.train.cost import estimate, fitting, seconds_of_a_step
+from tuwen.train.cost import estimate, fitting
+from tuwen.train.derived import Derived
 from tuwen.train.feed import Ahead, cut
 from tuwen.train.interrupt import interruptible
 from tuwen.train.log import Report, peak_memory_mb
 from tuwen.train.looks import Looks
-from tuwen.train.optimiser import (
-    Average,
-    make_optimiser,
-    moving_names,
-    optimiser_tensors,
-    restore_optimiser,
-    set_lr,
-    trainable,
-)
-from tuwen.train.precision import random_states, set_random_states
-from tuwen.train.setup import Setup, learned_routes
-from tuwen.train.sources import make_sources
+from tuwen.train.optimiser import Average, learned_tensors, make_optimiser, restore_learned, set_lr, trainable
+from tuwen.train.setup import Setup
+from tuwen.train.sources import derived_fields, learned_routes, make_sources, usable
 from tuwen.types import Batch, Terms
 
 _FIRST = 20
@@ -76,18 +69,24 @@ def train(
     settings += [f"train.time_limit_s={time_limit_s}"] if time_limit_s else []
     settings += [f"train.seed={seed}"] if seed is not None else []
     settings += [f"train.start_from={start_from}"] if start_from else []
-    run = Run(Setup(data, Path(out), recipe, settings, resume=resume, report=report))
-    run.begin()
+    setup = Setup(data, Path(out), recipe, settings, resume=resume, report=report)
+    runs = [Run(setup, number) for number in range(setup.number, setup.num_stages)]
+    if setup.state is None:
+        for run in runs:
+            run.check()
+        setup.begin()
     with interruptible() as stopped:
-        _loop(run, stopped)
-    run.finish()
-    return run.out
+        for run in runs:
+            run.begin()
+            _loop(run, stopped)
+            run.finish()
+    return setup.out
 
 
 def _loop(run: Run, stopped: list[bool]) -> None:
     settings, ahead, saved_at = run.recipe.train, Ahead(run.sources.learned, run.sources.plan), time.monotonic()
     run.model.train()
-    if run.step == 0 and settings.start_from:
+    if run.at == 0 and settings.start_from:
         run.evaluate()  # a run that only makes it worse keeps what it began with
     while run.step < run.steps and not run.looks.out_of_patience():
         terms, lr = run.learn(ahead.take(run.step))
@@ -104,43 +103,69 @@ def _loop(run: Run, stopped: list[bool]) -> None:
         if stopped:
             ahead.close()
             raise KeyboardInterrupt(
-                f"stopped at step {run.step} of {run.steps}; go on with: tuwen train --resume -o {run.out}"
+                f"stopped at step {run.at} of {run.end}{f' ({run.name})' if run.name else ''}; "
+                f"go on with: tuwen train --resume -o {run.out}"
             )
     ahead.close()
 
 
 class Run:
-    """One run of training: what it learns from, where it stands, and what it has seen to be best."""
+    """One stage of training, of most recipes the only one: what it learns from, where it stands, what it has seen to be best."""
 
-    def __init__(self, setup: Setup):
-        self.setup, self.out, self.log = setup, setup.out, setup.log
-        self.recipe, self.model, self.machine = setup.recipe, setup.model, setup.machine
+    def __init__(self, setup: Setup, number: int = 0):
+        self.setup, self.number, self.out = setup, number, setup.out
+        self.recipe, self.model, self.machine = setup.recipe.at(number), setup.model, setup.machine
+        self.name = setup.recipe.stages[number].name if setup.recipe.stages else ""
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
         self.routes = learned_routes(self.recipe)
-        self.sources = make_sources(self.model, setup.rows)
         for objective in self.objectives.values():
             if hasattr(objective, "fit"):
-                objective.fit(self.sources.learned.samples)
-        self.looks = Looks(setup, self.recipe, self.sources.held_out, self.objectives)
+                objective.fit(usable(setup.rows.learned, self.recipe))
+
+    def check(self) -> None:
+        """Refuses what cannot work, and says what the stage will cost, before the first step of all stages."""
+        self.setup.turn_to(self.number)
+        self._open()
+        self.looks.check()
+        self.log("estimate", **estimate(self, self._usual_steps()))
 
     def begin(self) -> None:
         """Makes everything ready for the first step, or for that after the state of a run that was stopped."""
-        train = self.recipe.train
+        self.setup.enter(self.number)
+        self._open(derived_fields(self.model, self.recipe, self.setup.rows, self.machine, self.setup.log))
+        train, state = self.recipe.train, self.setup.state
         torch.manual_seed(train.seed)
         self.weights = list(trainable(self.model).values())
         self.optimiser = make_optimiser(self.model, train)
         self.average = Average(self.model, train.ema)
         self.step, self.saved, self.planned = 0, -1, False
-        self._set_steps(
-            train.steps or max(1, math.ceil(train.epochs * self.sources.plan.steps_per_epoch)), train.evaluations
-        )
+        self._set_steps(self._usual_steps(), train.evaluations)
         self.took_s: list[float] = []
-        if self.setup.state:
-            self._restore(self.setup.state)
-            return
-        self.looks.check()
-        self._say_cost()
-        self.setup.begin()
+        if state and self.number == self.setup.number:
+            self._restore(state)
+
+    def _open(self, derived: Mapping[str, Derived] = MappingProxyType({})) -> None:
+        self.sources = make_sources(self.model, self.recipe, self.setup.rows, derived)
+        earlier = self.setup.earlier_figures(self.number)
+        self.looks = Looks(self.setup, self.recipe, self.sources.held_out, self.objectives, earlier)
+
+    @property
+    def at(self) -> int:
+        """Steps that were made, those of the stages before among them."""
+        return self.setup.before + self.step
+
+    @property
+    def end(self) -> int:
+        """Step at which the stage ends, counted as `at`."""
+        return self.setup.before + self.steps
+
+    def log(self, kind: str, *, keep: bool = True, **values: Any) -> None:
+        """Records an event, with the name of the stage where there are several."""
+        self.setup.log(kind, keep=keep, **({"stage": self.name} if self.name else {}), **values)
+
+    def _usual_steps(self) -> int:
+        train = self.recipe.train
+        return train.steps or max(1, math.ceil(train.epochs * self.sources.plan.steps_per_epoch))
 
     def _set_steps(self, steps: int, evaluations: int) -> None:
         self.steps, self.evaluations = steps, max(1, evaluations)
@@ -159,7 +184,7 @@ class Run:
         self.optimiser.zero_grad()
         if not math.isfinite(loss := float(terms["loss"])):
             raise ConfigError(
-                f"the loss is {loss} at step {self.step + 1}; try a smaller learning rate: --set train.lr={train.lr / 3:g}"
+                f"the loss is {loss} at step {self.at + 1}; try a smaller learning rate: --set train.lr={train.lr / 3:g}"
             )
         self.average.update(self.model, self.step)
         self.step += 1
@@ -194,7 +219,7 @@ class Run:
         rows_per_s = self.sources.plan.batch * len(recent) / max(1e-9, sum(recent))
         left_s = (self.steps - self.step) * sum(recent) / len(recent)
         self.log(
-            "step", step=self.step, steps=self.steps, **values, lr=round(lr, 8), rows_per_s=round(rows_per_s, 1),
+            "step", step=self.at, steps=self.end, **values, lr=round(lr, 8), rows_per_s=round(rows_per_s, 1),
             left_s=round(left_s), memory_mb=round(peak_memory_mb()),
         )  # fmt: skip
 
@@ -204,22 +229,22 @@ class Run:
         """Judges the (averaged) weights, keeps the model if it is the best so far, and warns of what goes wrong."""
         began = time.monotonic()
         with self.average.applied(self.model):
-            result, better = self.looks.look(self.step, self.steps)
+            result, better = self.looks.look(self.at, self.end)
         took_s = round(time.monotonic() - began, 2)
         samples = result.rows[:_SAMPLES]
         self._log_look("evaluation", result, best=better, samples=samples, took_s=took_s)
         for text in diagnose.warnings_of(result.figures, self.sources.plan.batch):
-            self.log("warning", step=self.step, text=text)
+            self.log("warning", step=self.at, text=text)
 
     def average_best(self) -> None:
         """Keeps the mean of the weights of the best evaluations in place of the best ones, if it judges better."""
         self.saved = -1
-        if found := self.looks.look_at_mean(self.step, self.steps):
+        if found := self.looks.look_at_mean(self.at, self.end):
             self._log_look("averaged", found[0], best=found[1], steps=self.looks.best_weights.steps)
 
     def _log_look(self, kind: str, result: Evaluation, **values: Any) -> None:
         figures = {name: round(value, 5) for name, value in result.figures.items()}
-        self.log(kind, step=self.step, figures=figures, **values)
+        self.log(kind, step=self.at, figures=figures, **values)
 
     # -- time and cost ---------------------------------------------------------------------------------------------
 
@@ -238,55 +263,39 @@ class Run:
             )
         self.save()
 
-    def _say_cost(self) -> None:
-        """Times a step, and says what the run will cost."""
-        step_s, limit_s = seconds_of_a_step(self), self.recipe.train.time_limit_s
-        cost = estimate(self.model, self.setup.rows, step_s, int(limit_s / step_s) if limit_s else self.steps, self.out)
-        precision = str(self.machine.precision).removeprefix("torch.")
-        self.log(
-            "estimate", device=str(self.machine.device), precision=precision, threads=torch.get_num_threads(), **cost
-        )
-
     # -- stopping and going on -------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """Writes the state that --resume reads."""
-        moving, weights = moving_names(self.model), self.model.state_dict()
-        tensors = {f"model.{name}": weights[name] for name in moving}
-        tensors |= {f"average.{name}": value for name, value in self.average.weights.items()}
-        tensors |= optimiser_tensors(self.model, self.optimiser)
-        tensors |= random_states(self.machine.device)
         plain = {
-            "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned,
+            "stage": self.number, "before": self.setup.before, "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned,
             "spent_s": self.setup.took_s(), **self.looks.plain(),
         }  # fmt: skip
-        save_state(self.out, self.step, tensors, plain)
+        save_state(self.out, self.at, learned_tensors(self.model, self.average, self.optimiser), plain)
         self.looks.best_weights.saved()
         self.saved = self.step
-        self.log("saved", keep=False, step=self.step)
+        self.log("saved", keep=False, step=self.at)
 
     def _restore(self, state: State) -> None:
-        tensors, plain = state.tensors, state.plain
-        weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-        self.model.load_state_dict(weights, strict=False)
-        for name, value in self.average.weights.items():
-            value.copy_(tensors[f"average.{name}"])
-        restore_optimiser(self.model, self.optimiser, tensors)
-        set_random_states(tensors)
+        plain = state.plain
+        restore_learned(state.tensors, self.model, self.average, self.optimiser)
         self._set_steps(plain["steps"], plain["evaluations"])
-        self.step, self.saved, self.planned = state.step, state.step, plain["planned"]
+        self.step = self.saved = state.step - self.setup.before
+        self.planned = plain["planned"]
         self.setup.spent_s = plain["spent_s"]
         self.looks.restore(plain)
 
     def finish(self) -> None:
-        """Says what came out; the state of a finished run is kept, so that resuming it does nothing."""
+        """Says what came out; the state of a finished stage is kept, so that resuming it does nothing."""
         if not self.looks.averaged:
             self.average_best()
         if self.saved != self.step:
             self.save()
+        self.setup.before, last = self.at, self.number + 1 == self.setup.num_stages
+        self.setup.turn_to(self.number + 1 if last else self.number)
         self.log(
-            "done",
-            step=self.step,
+            "done" if last else "stage",
+            step=self.setup.before,
             path=str(self.out),
             figures=self.looks.figures,
             can=self.model.can(),

@@ -30,6 +30,10 @@ class Machine:
         device = choose_device(recipe.train.device)
         return cls(device, choose_precision(precision or recipe.train.precision, device))
 
+    @property
+    def precision_name(self) -> str:
+        return str(self.precision).removeprefix("torch.")
+
     def autocast(self) -> Any:
         return autocast(self.device, self.precision)
 

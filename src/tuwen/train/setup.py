@@ -6,14 +6,18 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from tuwen import registry
 from tuwen._files import atomic, cannot_write, write_atomic
 from tuwen._tensors import read_tensors, write_tensors
 from tuwen.data._config import Data
 from tuwen.data._dataset import Dataset, open_data
+from tuwen.directory import FIGURES, stored
 from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
@@ -23,7 +27,7 @@ from tuwen.train.optimiser import moving_names
 from tuwen.train.precision import Machine
 from tuwen.train.sources import read_rows, usable
 from tuwen.train.start import first_model, recipe_to_start_with
-from tuwen.types import Route, Sample
+from tuwen.types import Sample, base_of
 
 
 class Setup:
@@ -50,6 +54,10 @@ class Setup:
         about = self._unfinished.read() if resume and self._unfinished.exists() else {}
         self.state = newest_state(out) if about else None
         """Where to go on; None: at the beginning, also after a kill before the first was whole."""
+        self.number = self.state.plain.get("stage", 0) if self.state else 0
+        """Of the stage that the run is in, from 0."""
+        self.before = self.state.plain.get("before", 0) if self.state else 0
+        """Optimiser steps of the stages before it."""
         ignored = ", ".join(settings) if about else ""
         if about:
             recipe, settings = Recipe.from_dict(about["recipe"]), ()
@@ -61,6 +69,7 @@ class Setup:
         if ignored:
             self.log("warning", text=f"--resume keeps the settings that the run began with; without effect: {ignored}")
         self.dataset, self.recipe, rows, held_out = prepare_data(data, recipe, settings)
+        self.recipe.check_stages()
         self.data_name = str(data) if isinstance(data, str | Path) else self.dataset.name
         self.machine = Machine.of(self.recipe, about.get("precision", ""))
         self.model = self._unfinished.model(about) if self.state else first_model(self.recipe, rows, out)
@@ -70,11 +79,43 @@ class Setup:
         if about and about["fingerprint"] != self.fingerprint:
             self.log("warning", text="the data has changed since this run began; it goes on with the data as it is now")
 
+    @property
+    def num_stages(self) -> int:
+        """Stages of the run, 1 or more."""
+        return max(1, len(self.recipe.stages))
+
+    def turn_to(self, number: int) -> None:
+        """Lets the parts of a stage learn and its routes be run; after the last one all are as in use."""
+        stages, model = self.recipe.stages, self.model
+        if number == len(stages) or not stages:
+            model.let_learn()
+            model.routes, model.recipe = dict(self.recipe.routes), self.recipe
+            return
+        reached = "" if number + 1 == len(stages) else stages[number].name
+        model.let_learn(stages[number].parts)
+        model.routes = dict(self.recipe.at(number).routes)
+        model.recipe = replace(self.recipe, reached=reached)
+
+    def enter(self, number: int) -> None:
+        """Turns to a stage, with the best model of the one before."""
+        if number:
+            self.model.load_state_dict(self._unfinished.first_weights(number, self.out))
+        self.turn_to(number)
+
+    def earlier_figures(self, number: int) -> dict[str, float]:
+        """Figures of the stages before one that lets their parts be as they are."""
+        stages = self.recipe.stages
+        learned = {place for stage in stages[:number] for place in stage.parts}
+        if not number or learned & set(stages[number].parts) or not (self.out / FIGURES).is_file():
+            return {}
+        found: dict[str, float] = json.loads((self.out / FIGURES).read_text("utf-8"))
+        return found
+
     def begin(self) -> None:
         """Writes down that a run begins, so that it can be resumed."""
-        precision = str(self.machine.precision).removeprefix("torch.")
-        about = {"data": self.data_name, "fingerprint": self.fingerprint, "precision": precision}
-        self._unfinished.begin(self.model, about)
+        self.turn_to(0)
+        about = {"recipe": self.recipe.to_dict(), "data": self.data_name, "fingerprint": self.fingerprint}
+        self._unfinished.begin(self.model, {**about, "precision": self.machine.precision_name})
 
     def took_s(self) -> float:
         """Seconds since the run began, without those in which it was stopped."""
@@ -98,21 +139,13 @@ def data_options(recipe: str | Recipe, settings: Sequence[str]) -> Data:
     return bare.data
 
 
-def learned_routes(recipe: Recipe) -> dict[str, Route]:
-    """The routes that a training step runs: those of the recipe, and those that its objectives add."""
-    routes = dict(recipe.routes)
-    for config in recipe.objective.values():
-        routes |= config.routes(recipe.routes) if hasattr(config, "routes") else {}
-    return routes
-
-
 def check_fields(recipe: Recipe, dataset: Dataset) -> None:
     """Refuses data that lacks a field of the recipe altogether.
 
     Raises:
         DataError: says which field is missing and which there are.
     """
-    for field in {*recipe.encode, *recipe.decode}:
+    for field in {*recipe.encode, *map(base_of, recipe.decode)}:
         if field not in dataset.fields:
             raise DataError(
                 f"recipe {recipe.name!r} needs the field {field!r}; {dataset.name} has: {', '.join(dataset.fields) or 'nothing'}. "
@@ -140,8 +173,16 @@ class Unfinished:
             write_tensors(temporary, frozen)
         write_atomic(
             self.run_path,
-            json.dumps({"recipe": model.recipe.to_dict(), "learned": model.learned(), **about}, ensure_ascii=False),
+            json.dumps({"learned": model.learned(), **about}, ensure_ascii=False),
         )
+
+    def first_weights(self, number: int, out: Path) -> dict[str, Tensor]:
+        """What a later stage begins with: the model that was the best when it was asked first."""
+        path = self.folder / f"first-{number}.safetensors"
+        if not path.is_file():
+            with atomic(path) as temporary:
+                write_tensors(temporary, stored(out)[2])
+        return read_tensors(path)[0]
 
     def read(self) -> dict[str, Any]:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,12 +15,13 @@ from tuwen.errors import DataError
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
 from tuwen.train.cache import Cached
-from tuwen.train.feed import Source
+from tuwen.train.derived import Derived, derivable, derive
+from tuwen.train.feed import Source, Stored
 from tuwen.train.log import Log
 from tuwen.train.optimiser import learns_norms
 from tuwen.train.plan import POOL, Plan
 from tuwen.train.precision import Machine
-from tuwen.types import Sample
+from tuwen.types import Route, Sample, base_of
 
 _AT_ONCE = 16
 """Pictures that one core encodes at once."""
@@ -85,9 +87,25 @@ def read_rows(
     return Rows(learned=rows, held_out=without_broken(held_out, broken), inputs=inputs, targets=targets)
 
 
-def make_sources(model: CrossModal, rows: Rows) -> Sources:
-    """Sources of batches, and a plan as the parts of the model that learn need it."""
-    recipe, learned = model.recipe, Source(model, rows.learned, rows.inputs, rows.targets)
+def make_sources(
+    model: CrossModal, recipe: Recipe, rows: Rows, derived: Mapping[str, Derived] = MappingProxyType({})
+) -> Sources:
+    """Sources of what the routes of a stage read and make, and the plan of its steps.
+
+    Args:
+        recipe: of the stage; its parts alone learn in the model.
+        derived: derived field -> what was made of it.
+    Raises:
+        DataError: no row has what is to be learned from.
+    """
+    routes = learned_routes(recipe)
+    targets: dict[str, Stored] = {**rows.targets, **derived}
+    samples = usable(rows.learned, recipe)
+    if not samples:
+        raise DataError(
+            f"no training row has what one of the stages learns from ({'; '.join(map(str, routes.values()))})"
+        )
+    learned = Source(model, samples, rows.inputs, targets, routes)
     plan = Plan(
         learned.lengths(),
         batch=recipe.train.batch,
@@ -96,7 +114,27 @@ def make_sources(model: CrossModal, rows: Rows) -> Sources:
         pool=1 if learns_norms(model) else POOL,
         views=1 + len(recipe.data.views),
     )
-    return Sources(learned=learned, held_out=Source(model, rows.held_out, rows.inputs, rows.targets), plan=plan)
+    held_out = Source(model, usable(rows.held_out, recipe), rows.inputs, targets, routes)
+    return Sources(learned=learned, held_out=held_out, plan=plan)
+
+
+def derived_fields(model: CrossModal, recipe: Recipe, rows: Rows, machine: Machine, log: Log) -> dict[str, Derived]:
+    """What a stage makes of what is frozen in it, made before its first step."""
+    found = {}
+    for field in derivable(model, recipe.routes.values()):
+        routes = {"read": Route(given=(base_of(field),), how="embed")}
+        learned, held_out = (Source(model, some, rows.inputs, routes=routes) for some in (rows.learned, rows.held_out))
+        views = 1 + len(recipe.data.views)
+        found[field] = derive(model, field, learned, held_out, views=views, machine=machine, log=log)
+    return found
+
+
+def learned_routes(recipe: Recipe) -> dict[str, Route]:
+    """The routes that a training step runs: those of the recipe, and those that its objectives add."""
+    routes = dict(recipe.routes)
+    for config in recipe.objective.values():
+        routes |= config.routes(recipe.routes) if hasattr(config, "routes") else {}
+    return routes
 
 
 def make_caches(
@@ -154,7 +192,7 @@ def usable(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
 
     def learns(sample: Sample) -> bool:
         if making:
-            return any(has(sample, r.make or "") and any(has(sample, g) for g in r.given) for r in making)
+            return any(has(sample, base_of(r.make or "")) and any(has(sample, g) for g in r.given) for r in making)
         return all(has(sample, g) for route in recipe.routes.values() for g in route.given)
 
     return [sample for sample in samples if learns(sample)]
