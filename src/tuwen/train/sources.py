@@ -102,8 +102,9 @@ def make_sources(
     targets: dict[str, Stored] = {**rows.targets, **derived}
     samples = usable(rows.learned, recipe)
     if not samples:
+        ways = "; ".join(map(str, routes.values()))
         raise DataError(
-            f"no training row has what one of the stages learns from ({'; '.join(map(str, routes.values()))})"
+            f"no training row that can be read has what a stage of recipe {recipe.name!r} learns from ({ways})"
         )
     learned = Source(model, samples, rows.inputs, targets, routes)
     plan = Plan(
