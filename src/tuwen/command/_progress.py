@@ -176,6 +176,8 @@ _HEADLINES = (
     "statement_truth",
     "distinct_captions",
     "shuffled_gap",
+    "code_gap",
+    "drawn_shape_colour",
 )
 """Figures that are said at each evaluation; all of them stand in log.jsonl."""
 
