@@ -58,6 +58,7 @@ def child(environment: dict[str, str]) -> dict[str, float | str]:
 def measure(args: argparse.Namespace) -> dict[str, float | str]:
     from tuwen.data._dataset import open_data
     from tuwen.train.loop import Run
+    from tuwen.train.setup import Setup
 
     rates: list[float] = []
 
@@ -71,7 +72,9 @@ def measure(args: argparse.Namespace) -> dict[str, float | str]:
     settings += [f"train.threads={args.threads}", "train.batch=128", "train.steps=1000"]
     settings += ["train.optimiser=adamw"]  # that of the bare loop
     with tempfile.TemporaryDirectory() as folder:
-        run = Run(rows, Path(folder) / "m", "cnn-transformer", [*settings, f"data.cache={folder}"], False, report)
+        settings += [f"data.cache={folder}"]
+        run = Run(Setup(rows, Path(folder) / "m", "cnn-transformer", settings, report=report))
+        run.begin()
         ours, bare = step_times(run, args.steps)
         few, many = shared_memory(run, args.steps)
         return {

@@ -32,6 +32,11 @@ SETTINGS = {
         *_EACH[:4], *_TEXTS, *_READER, "fuse.words.width=16", "decode.image.side=16", "decode.image.patch=2",
         "decode.image.widths=16,32", "decode.image.layers=1",
     ),
+    "gpt-vqvae": (
+        *_EACH[:-1], *_TEXTS, *_READER, "space.image.codes=32", "space.image.inner=4", "decode.image.side=16",
+        "decode.image.widths=16,8,8", "decode.image.blocks=0", "fuse.words.width=16", "decode.image@codes.width=16",
+        "decode.image@codes.heads=2", "decode.image@codes.layers=1",
+    ),
     "multimodal-autoencoder": (*_ALL, *_TRANSFORMER, *_TEXTS, *_READER, *_SHARED),
 }  # fmt: skip
 """Recipe -> what `--set` takes to make it tiny; later settings win."""

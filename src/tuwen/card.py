@@ -67,7 +67,7 @@ def command() -> str:
 
 def _what(model: CrossModal) -> str:
     count = sum(p.numel() for p in model.parameters())
-    routes = "\n".join(f"- {name}: {route}" for name, route in model.recipe.routes.items())
+    routes = "\n".join(f"- {name}: {route}" for name, route in model.routes.items())
     return f"{count:,} parameters. From what it makes what:\n\n{routes}"
 
 

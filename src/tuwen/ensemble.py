@@ -35,8 +35,8 @@ class Ensemble(CrossModal):
         names = list(names) or [f"model {i}" for i in range(1, len(models) + 1)]
         _check(models, names)
         first, route = models[0], route_of(models[0])
-        route_name = next(name for name, one in first.recipe.routes.items() if one is route)
-        self.recipe = replace(first.recipe, routes={route_name: first.recipe.routes[route_name]})
+        self.routes = {name: one for name, one in first.routes.items() if one is route}
+        self.recipe = replace(first.recipe, routes=self.routes)
         self.confidence = None
         self.models = nn.ModuleList(models)
         self.encoders = nn.ModuleDict({"image": first.encoders["image"]})

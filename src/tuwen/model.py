@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,11 @@ from tuwen.data._collate import collate
 from tuwen.errors import CannotError, ShapeError
 from tuwen.generate._own import own_texts
 from tuwen.recipe import Recipe
-from tuwen.types import Batch, Feed, Latent, Made, Route, Sample
+from tuwen.types import Batch, Feed, Latent, Made, Route, Sample, base_of
 
-Settle = Callable[[str, nn.Module], None]
-"""Called with the place and the part right after it is built: fits it, or restores what it learned."""
+Settle = Callable[[str, nn.Module, "CrossModal"], None]
+"""Called with the place, the part right after it is built, and the model as far as it is: fits it, or restores what it
+learned."""
 
 
 class CrossModal(nn.Module):
@@ -33,6 +34,9 @@ class CrossModal(nn.Module):
     def __init__(self, recipe: Recipe, settle: Settle):
         super().__init__()
         self.recipe = recipe
+        self.routes = recipe.known_routes()
+        """The routes that it has learned; while a stage of several learns, those of the stage."""
+        self._frozen: list[nn.Parameter] = []
         self.confidence: Confidence | None = None
         """How sure its captions may be taken to be, where that was fitted (`tuwen evaluate --calibrate`)."""
         self.encoders, self.spaces = nn.ModuleDict(), nn.ModuleDict()
@@ -55,9 +59,8 @@ class CrossModal(nn.Module):
             source = widths[route.fuse or route.given[0]]
             self.decoders[name] = self._settled(f"decode.{name}", config.build(source), settle)
 
-    @staticmethod
-    def _settled(where: str, part: nn.Module, settle: Settle) -> Any:
-        settle(where, part)
+    def _settled(self, where: str, part: nn.Module, settle: Settle) -> Any:
+        settle(where, part, self)
         return part
 
     @classmethod
@@ -71,11 +74,14 @@ class CrossModal(nn.Module):
         """
         samples, before = list(samples), learned or {}
 
-        def settle(where: str, part: Any) -> None:
+        def settle(where: str, part: Any, model: CrossModal) -> None:
+            field = where.split(".")[1]
             if where in before:
                 part.restore(before[where])
             elif hasattr(part, "fit"):
-                part.fit(field_values(samples, where.split(".")[1], whole=getattr(part, "whole", False)))
+                derived = field != base_of(field)
+                values = field_values(samples, field, whole=getattr(part, "whole", False))
+                part.fit([model._example(base_of(field))] if derived else values)
 
         torch.manual_seed(recipe.train.seed)
         return cls(recipe, settle)
@@ -84,7 +90,7 @@ class CrossModal(nn.Module):
     def restored(cls, recipe: Recipe, learned: Mapping[str, Any]) -> CrossModal:
         """Builds the parts and gives each what an earlier `fit` learned; the weights are loaded afterwards."""
 
-        def settle(where: str, part: Any) -> None:
+        def settle(where: str, part: Any, model: CrossModal) -> None:
             if hasattr(part, "restore"):
                 part.restore(learned[where])
 
@@ -92,13 +98,36 @@ class CrossModal(nn.Module):
 
     def learned(self) -> dict[str, Any]:
         """What the parts learned in `fit`, by place: the content of data.json."""
-        places = [("encode", self.encoders), ("space", self.spaces), ("fuse", self.fusions), ("decode", self.decoders)]
-        found: dict[str, Any] = {}
-        for kind, parts in places:
-            for name, part in parts.items():
-                if hasattr(part, "learned"):
-                    found[f"{kind}.{name}"] = part.learned()  # type: ignore[operator]
-        return found
+        return {place: part.learned() for place, part in self.parts().items() if hasattr(part, "learned")}
+
+    def parts(self) -> dict[str, Any]:
+        """Place, such as `decode.text` -> the part that stands there."""
+        held = {"encode": self.encoders, "space": self.spaces, "fuse": self.fusions, "decode": self.decoders}
+        return {f"{section}.{name}": part for section, parts in held.items() for name, part in parts.items()}
+
+    def let_learn(self, places: Collection[str] | None = None) -> None:
+        """Freezes all parts but those at these places: no gradients, no dropout, no running statistics.
+
+        Args:
+            places: `encode.text`, `decode.image@codes`; None: every part learns as it was built.
+        """
+        for weight in self._frozen:
+            weight.requires_grad_(True)
+        self._frozen = []
+        for place, part in self.parts().items():
+            part.resting = places is not None and place not in places
+            if part.resting:
+                self._frozen += [weight for weight in part.parameters() if weight.requires_grad]
+        for weight in self._frozen:
+            weight.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module, but parts that do not learn stay as they are in use."""
+        super().train(mode)
+        for part in self.parts().values():
+            if getattr(part, "resting", False):
+                part.eval()
+        return self
 
     @property
     def device(self) -> torch.device:
@@ -111,13 +140,13 @@ class CrossModal(nn.Module):
 
         Args:
             batch: on the model's device.
-            routes: the recipe's routes if None.
+            routes: those that it has learned if None.
         Returns:
             latents by field (and by route where fused), and what each making route decoded. A route whose fields
             are missing in the whole batch is left out.
         """
         made = Made()
-        for name, route in (self.recipe.routes if routes is None else routes).items():
+        for name, route in (self.routes if routes is None else routes).items():
             for field in route.given:
                 if field not in made.latents and len(batch.inputs.get(field, ())):
                     made.latents[field] = self.latent(field, batch.inputs[field])
@@ -128,11 +157,39 @@ class CrossModal(nn.Module):
                 made.latents[name] = latent
             if route.make and route.how == "sample":
                 made.routes[name] = own_texts(self.decoders[route.make], latent, route.samples)
-            elif route.make and len(batch.targets.get(route.make, ())):
-                latent, target = align(latent, batch.targets[route.make], len(batch))
+            elif route.make and (target := self._target(route.make, made, batch)):
+                latent, target = align(latent, target, len(batch))
                 if len(target):
                     made.routes[name] = self.decoders[route.make](latent, target)
         return made
+
+    def _target(self, field: str, made: Made, batch: Batch) -> Feed | None:
+        """What a decoder is to make: it is in the batch, or what the model makes of a field that is, without gradient."""
+        feed, base = batch.targets.get(field), base_of(field)
+        if feed is not None or field == base or not len(batch.inputs.get(base, ())):
+            return feed
+        with torch.no_grad():
+            latent = made.latents.get(base) or self.latent(base, batch.inputs[base])
+            return self.derived(field, latent)
+
+    @torch.no_grad()
+    def derived(self, field: str, latent: Latent) -> Feed:
+        """What the decoder of a derived field is to make: its `prepare` takes it from the latent of the other field."""
+        part: Any = self.decoders[field]
+        data, mask = part.prepare([latent])
+        owner_P = torch.arange(len(latent), device=data.device) if latent.owner_P is None else latent.owner_P
+        return Feed(data, owner_P, mask)
+
+    @torch.no_grad()
+    def _example(self, field: str) -> Latent:
+        """The latent of some value of a field, for its shape."""
+        encoder: Any = self.encoders[field]
+        training = self.training
+        self.eval()
+        data, mask = encoder.prepare(encoder.config.example(1))
+        latent = self.latent(field, Feed(data, torch.zeros(1, dtype=torch.int64), mask))
+        self.train(training)
+        return latent
 
     def latent(self, field: str, feed: Feed) -> Latent:
         """Encodes one field and takes it to its space. P rows, as in the feed."""
@@ -152,7 +209,7 @@ class CrossModal(nn.Module):
 
     def batch(self, samples: Sequence[Sample], *, targets: bool = False) -> Batch:
         """Samples as tensors on the model's device, by the parts' own `prepare`; with decoders' targets if asked."""
-        wanted = dict(self.decoders.items()) if targets else {}
+        wanted = {name: part for name, part in self.decoders.items() if targets and name == base_of(name)}
         return collate(samples, dict(self.encoders.items()), wanted, options=self.recipe.data).to(self.device)
 
     # -- what it can -----------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ FORMAT = 1
 
 PART_SECTIONS = ("encode", "space", "fuse", "decode", "objective")
 """Sections of a recipe that hold part Configs by field or name."""
+_LEARNING = PART_SECTIONS[:-1]
+"""Those whose parts have weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,26 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A piece of a run in which some parts learn and all others are frozen. It begins with the best model of the one before."""
+
+    name: str
+    """What it is called in settings and in the log."""
+    parts: tuple[str, ...]
+    """Places of the parts that learn: `encode.text`, `decode.image@codes`."""
+    objectives: tuple[str, ...]
+    """Names of the objectives that count."""
+    routes: tuple[str, ...]
+    """Names of the routes that are run."""
+    share: float = 1.0
+    """Share of the run's steps, epochs and time that it takes, beside those of the other stages; above 0."""
+    steps: int = 0
+    """Optimiser steps; 0: its share of the run's. With a time limit: at most so many."""
+    metric: str = ""
+    """What decides its best model; empty: train.metric."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole run. `replace(recipe, ...)` makes variants; `with_setting` is what `--set` does."""
 
@@ -101,6 +123,55 @@ class Recipe:
     """Name -> what is made from what."""
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
+    stages: tuple[Stage, ...] = ()
+    """What learns one after the other; empty: everything at once."""
+    reached: str = ""
+    """Stage that a model directory holds, where others were still to come; empty: all is learned."""
+
+    def at(self, number: int) -> Recipe:
+        """The recipe of one stage alone: its routes, objectives and metric, its share of steps, epochs and time."""
+        if not self.stages:
+            return self
+        stage, train = self.stages[number], self.train
+        share = stage.share / sum(one.share for one in self.stages)
+        own = replace(
+            train,
+            steps=stage.steps or (max(1, round(train.steps * share)) if train.steps else 0),
+            epochs=train.epochs * share,
+            time_limit_s=train.time_limit_s * share,
+            metric=stage.metric or train.metric,
+        )
+        routes = {name: self.routes[name] for name in stage.routes}
+        return replace(
+            self, routes=routes, objective={name: self.objective[name] for name in stage.objectives}, train=own
+        )
+
+    def known_routes(self) -> dict[str, Route]:
+        """The routes that were learned: those of the stages up to the one that was reached."""
+        names = [stage.name for stage in self.stages]
+        if self.reached not in names:
+            return dict(self.routes)
+        known = {name for stage in self.stages[: names.index(self.reached) + 1] for name in stage.routes}
+        return {name: route for name, route in self.routes.items() if name in known}
+
+    def check_stages(self) -> None:
+        """Raises ConfigError where a stage names what the recipe does not have."""
+        places = [f"{section}.{name}" for section in _LEARNING for name in getattr(self, section)]
+        for stage in self.stages:
+            where = f"stages.{stage.name}"
+            if stage.share <= 0 or stage.steps < 0:
+                raise ConfigError(
+                    f"{where}: share is {stage.share}, steps {stage.steps}; share is above 0, steps 0 or more."
+                )
+            for what, named, known in (
+                ("parts", stage.parts, places),
+                ("objectives", stage.objectives, list(self.objective)),
+                ("routes", stage.routes, list(self.routes)),
+            ):
+                for name in named:
+                    if name not in known:
+                        near = did_you_mean(name, known)
+                        raise ConfigError(f"{where}.{what} names {name!r}.{near} The recipe has: {', '.join(known)}.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, read back by `from_dict` as an equal recipe."""
@@ -109,7 +180,8 @@ class Recipe:
             out[section] = {name: dump_part(config) for name, config in getattr(self, section).items()}
         out["weight"] = dict(self.weight)
         out["routes"] = {name: dataclasses.asdict(route) for name, route in self.routes.items()}
-        return out | {"data": dataclasses.asdict(self.data), "train": dataclasses.asdict(self.train)}
+        out |= {"data": dataclasses.asdict(self.data), "train": dataclasses.asdict(self.train)}
+        return out | {"stages": [dataclasses.asdict(stage) for stage in self.stages], "reached": self.reached}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Recipe:
@@ -124,10 +196,12 @@ class Recipe:
         routes = {n: load_fields(Route, f"routes.{n}", d) for n, d in raw.pop("routes", {}).items()}
         data = load_fields(Data, "data", raw.pop("data", {}))
         train = load_fields(Train, "train", raw.pop("train", {}))
-        return load_fields(cls, "recipe", {**raw, **parts, "routes": routes, "data": data, "train": train})
+        stages = tuple(load_fields(Stage, "stages", one) for one in raw.pop("stages", ()))
+        whole = {**raw, **parts, "routes": routes, "data": data, "train": train, "stages": stages}
+        return load_fields(cls, "recipe", whole)
 
     def with_setting(self, setting: str) -> Recipe:
-        """A copy with one `path=value` changed: `train.lr=1e-3`, `encode.image=image_vit`, `encode.image.size=96`.
+        """A copy with one `path=value` changed: `train.lr=1e-3`, `encode.image=image_vit`, `stages.codes.steps=500`.
 
         Raises:
             ConfigError: the path or the value cannot be; says what can.
@@ -140,15 +214,26 @@ class Recipe:
             return replace(self, **{section: _set_field(getattr(self, section), path, rest[0], text)})
         if section == "weight" and len(rest) == 1:
             return replace(self, weight={**self.weight, rest[0]: _parse(float, text, path)})
+        if section == "stages" and len(rest) == 2:
+            return replace(self, stages=self._changed_stage(path, rest[0], rest[1], text))
         if section in PART_SECTIONS and rest:
             parts = dict(getattr(self, section))
             parts[rest[0]] = self._changed_part(section, parts, rest, path, text)
             changed: dict[str, Any] = {section: parts}
             return replace(self, **changed)
-        known = [*PART_SECTIONS, "weight", "data", "train"]
+        known = [*PART_SECTIONS, "weight", "data", "train", *(["stages"] if self.stages else [])]
         raise ConfigError(
             f"{path!r} cannot be set.{did_you_mean(section, known)} Settings begin with: {', '.join(known)}."
         )
+
+    def _changed_stage(self, path: str, name: str, field: str, text: str) -> tuple[Stage, ...]:
+        names = [stage.name for stage in self.stages]
+        if name not in names:
+            has = (
+                f"It has: {', '.join(names)}." if names else "It learns everything at once: train.steps, train.lr, ..."
+            )
+            raise ConfigError(f"recipe {self.name!r} has no stage {name!r}.{did_you_mean(name, names)} {has}")
+        return tuple(_set_field(one, path, field, text) if one.name == name else one for one in self.stages)
 
     def _changed_part(self, section: str, parts: dict[str, Any], rest: list[str], path: str, text: str) -> Any:
         name = rest[0]

@@ -24,6 +24,14 @@ Picture = Any
 larger files give a `tuwen.data._stored.Stored`, which loads one of these."""
 
 
+def base_of(field: str) -> str:
+    """The field that a derived one is made of: `image` of `image@codes`; any other is its own.
+
+    A derived field is what the model itself makes of a field: its codes, say. No data has it.
+    """
+    return field.partition("@")[0]
+
+
 class Widths(NamedTuple):
     """Widths of what a part makes: what the next part is built for."""
 
@@ -137,6 +145,8 @@ class Latent:
     """(P, D) logarithm of its variances."""
     codes: torch.Tensor | None = None
     """(P, T) int64, in a quantised space."""
+    num_codes: int = 0
+    """Codes K that there are in it."""
     aside: Terms = field(default_factory=Terms)
     """Terms that arose on the way (a commitment loss)."""
 
@@ -175,9 +185,10 @@ class Decoded:
     """What a decoder made of a latent. For text the prediction is packed: N real target tokens."""
 
     prediction: torch.Tensor
-    """Text: (N, V) logits. Pictures: (P, C, H, W) values 0 to 1. Labels: (P, K) logits of K classes."""
+    """Text: (N, V) logits. Pictures: (P, C, H, W) values 0 to 1. Labels: (P, K) logits of K classes. Codes: (P, T, K) logits."""
     target: torch.Tensor
-    """Text: (N,) int64. Pictures: (P, C, H, W) values 0 to 1. Labels: (P,) int64, or (P, K) float where a row has several."""
+    """Text: (N,) int64. Pictures: (P, C, H, W) values 0 to 1. Labels: (P,) int64, or (P, K) float where a row has several.
+    Codes: (P, T) int64."""
     mask: torch.Tensor | None = None
     """Text: (P, T) bool, the N True places are those of `prediction`, in row-major order."""
     owner_P: torch.Tensor | None = None
@@ -269,4 +280,5 @@ __all__ = [
     "Sample",
     "Terms",
     "Widths",
+    "base_of",
 ]

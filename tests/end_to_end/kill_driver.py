@@ -1,6 +1,6 @@
 """Runs short trainings in processes of their own and kills them; what is left is judged by test_kill.py.
 
-    python kill_driver.py FOLDER SEED NUM_KILLS FILE...
+    python kill_driver.py FOLDER RECIPE SEED NUM_KILLS FILE...
 
 One process imports torch, computes nothing, and forks one child for each attempt. Prints one JSON object a run.
 """
@@ -23,7 +23,7 @@ from tuwen.train.checkpoint import newest_state
 from tuwen.train.loop import train
 
 STEPS = 30
-ONCE = ("frozen.safetensors", "run.json")
+ONCE = ("frozen.safetensors", "run.json", "first-1.safetensors")
 """Files that are written once a run; of all others the second writing is hit."""
 
 
@@ -31,7 +31,11 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def attempt(out, *, resume, kill_after_s=None, in_loop=True, inside=""):
+RANDOM = {"cnn-transformer": "decode.text.dropout=0.2", "gpt-vqvae": "decode.image@codes.dropout=0.2"}
+"""Recipe -> a setting that makes its steps random."""
+
+
+def attempt(out, *, recipe, resume, kill_after_s=None, in_loop=True, inside=""):
     """One process that trains; says whether it came to its end.
 
     Args:
@@ -44,13 +48,13 @@ def attempt(out, *, resume, kill_after_s=None, in_loop=True, inside=""):
             tell_when_it_begins(tell_begun)
             if inside:
                 die_inside(inside)
-            more = ("train.metric=loss", "train.save_every_s=0", "train.evaluations=5", "decode.text.dropout=0.2")
+            more = ("train.metric=loss", "train.save_every_s=0", "train.evaluations=5", RANDOM[recipe])
             more = (*more, "train.average_best=3")
-            settings = () if resume else (*SETTINGS["cnn-transformer"], *more)
+            settings = () if resume else (*SETTINGS[recipe], *more)
             train(
                 "scenes:0:64",
                 out=out,
-                recipe="cnn-transformer",
+                recipe=recipe,
                 settings=settings,
                 steps=0 if resume else STEPS,
                 resume=resume,
@@ -124,29 +128,29 @@ def tell(**values):
     print(json.dumps(values), flush=True)
 
 
-def main(folder, seed, num_kills, *files):
+def main(folder, recipe, seed, num_kills, *files):
     folder, rng, kills, runs = Path(folder), random.Random(int(seed)), 0, 0
     for kind in registry.KINDS:
         for name in registry.names(kind):
             registry.get(kind, name)
     began = time.monotonic()
-    assert attempt(folder / "whole", resume=False)
+    assert attempt(folder / "whole", recipe=recipe, resume=False)
     whole_s = time.monotonic() - began
     while kills < int(num_kills):
         out, left, done, runs = folder / f"random-{runs}", [], False, runs + 1
         while not done:
             after_s = rng.uniform(0, whole_s / 2) if kills < int(num_kills) else None
             resume = (out / "state" / "run.json").exists()
-            done = attempt(out, resume=resume, kill_after_s=after_s, in_loop=rng.random() < 0.7)
+            done = attempt(out, recipe=recipe, resume=resume, kill_after_s=after_s, in_loop=rng.random() < 0.7)
             if not done:
                 kills += 1
                 left.append(state_of(out))
         tell(out=out.name, states=left)
     for name in files:
         out = folder / name
-        died = not attempt(out, resume=False, inside=name)
+        died = not attempt(out, recipe=recipe, resume=False, inside=name)
         left = state_of(out)
-        done = attempt(out, resume=(out / "state" / "run.json").exists())
+        done = attempt(out, recipe=recipe, resume=(out / "state" / "run.json").exists())
         tell(out=out.name, states=[left], died=died and done)
 
 

@@ -27,8 +27,22 @@ RECIPES = (
     "siglip",
     "multimodal-autoencoder",
     "flow",
+    "gpt-vqvae",
 )
-TERMS = ("loss", "caption", "contrastive", "sigmoid", "coverage", "reconstruct", "repeat", "draw", "alignment")
+TERMS = (
+    "codes",
+    "commitment",
+    "reconstruction",
+    "loss",
+    "caption",
+    "contrastive",
+    "sigmoid",
+    "coverage",
+    "reconstruct",
+    "repeat",
+    "draw",
+    "alignment",
+)
 STEPS = (1, 10, 50)
 
 

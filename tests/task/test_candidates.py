@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tests import autoencoders, drawing, eight
-from tests.task.test_flow import nearest
+from tests.task.test_of_noise import nearest
 
 from tuwen.errors import CannotError, CheckpointError, ConfigError
 from tuwen.task import draw

@@ -133,7 +133,7 @@ def test_what_a_request_cannot_be(options, message):
 
 
 def test_options_of_a_flow_are_refused_elsewhere(of_text):
-    with pytest.raises(ConfigError, match="draws at once, not along a flow; leave out without and steps"):
+    with pytest.raises(ConfigError, match="draws at once, not of noise; leave out without and steps"):
         of_text.draw("a red picture", steps=3, without="blue")
     with pytest.raises(CannotError, match="does not change a picture by a text; one that draws along a flow does"):
         of_text.draw("a red picture", like=rows()[0].fields["image"])

@@ -24,7 +24,9 @@ from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.evaluation import Evaluation, evaluate
 from tuwen.train import checkpoint, precision
 from tuwen.train.checkpoint import newest_state
+from tuwen.train.looks import Looks
 from tuwen.train.loop import Run, train, weighted
+from tuwen.train.setup import Setup
 from tuwen.types import Sample, Terms
 
 WHOLE = ("data.val=0", "data.test=0")
@@ -116,7 +118,9 @@ def run(tmp_path_factory, cache):
         "decode.text.dropout=0",
         "train.metric=loss",
     )
-    return Run(data, tmp_path_factory.mktemp("run"), "cnn-transformer", settings, False, None)
+    made = Run(Setup(data, tmp_path_factory.mktemp("run"), "cnn-transformer", settings))
+    made.begin()
+    return made
 
 
 def gradient(run, accumulate):
@@ -161,10 +165,11 @@ def test_terms_are_weighted_and_summed():
     ],
 )
 def test_the_better_of_two_figures_is_the_smaller_for_losses_and_ranks(run, monkeypatch, metric, score):
-    monkeypatch.setattr(run, "recipe", replace(run.recipe, train=replace(run.recipe.train, metric=metric)))
+    looks = run.looks
+    monkeypatch.setattr(looks, "recipe", replace(run.recipe, train=replace(run.recipe.train, metric=metric)))
     figures = {"loss": 2.0, "caption": 3.0, "nats_per_token": 4.0, "i2t_median_rank": 5.0, "cider": 6.0, "recall": 7.0}
-    assert run._score(figures) == score
-    assert run._score({}) == run.step
+    assert looks.score(figures, 7) == score
+    assert looks.score({}, 7) == 7
 
 
 # -- what the run says -------------------------------------------------------------------------------------------------
@@ -211,7 +216,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(tmp_path):
 
 def test_the_best_model_is_kept_not_the_last(tmp_path, monkeypatch):
     losses = iter([9.0, 3.0, 1.0, 2.0, 4.0])  # before the first step, then at each look
-    monkeypatch.setattr(Run, "_judge", lambda run, rows=0: Evaluation(figures={"loss": next(losses)}))
+    monkeypatch.setattr(Looks, "judge", lambda looks, rows=0: Evaluation(figures={"loss": next(losses)}))
     events = learn(tmp_path, settings=("train.evaluations=4", "train.ema=0"), steps=16)
     assert [event["best"] for event in of(events, "evaluation")] == [True, True, False, False]
     assert (of(events, "done")[0]["best_step"], of(events, "done")[0]["figures"]) == (8, {"loss": 1.0})
@@ -331,7 +336,8 @@ def test_resume_keeps_precision_and_settings_and_says_what_has_no_effect(tmp_pat
         learn(tmp_path, settings=auto, steps=6, report=interrupt_at(3))
     monkeypatch.setattr(precision, "bfloat16_pays", lambda device: True)  # the machine is busy now
     heard = []
-    run = Run("scenes:0:32", tmp_path, "coca", ("train.lr=0.5",), True, heard.append)
+    run = Run(Setup("scenes:0:32", tmp_path, "coca", ("train.lr=0.5",), resume=True, report=heard.append))
+    run.begin()
     assert run.machine.precision is torch.float32
     assert (run.recipe.name, run.recipe.train.lr, run.steps) == ("cnn-transformer", 5e-3, 6)
     said = [event["text"] for event in of(heard, "warning")]

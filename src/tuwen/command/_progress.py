@@ -10,7 +10,7 @@ from typing import Any
 
 Event = Mapping[str, Any]
 
-_SAID_ALONE = ("kind", "step", "steps", "lr", "rows_per_s", "left_s", "memory_mb")
+_SAID_ALONE = ("kind", "stage", "step", "steps", "lr", "rows_per_s", "left_s", "memory_mb")
 """Fields of a step that are no term of the loss."""
 
 
@@ -74,7 +74,12 @@ class Bar(Lines):
 
     def __call__(self, event: Event) -> None:
         if event["kind"] == "step":
-            self._move("training", event["step"], event["steps"], f"loss {event['loss']:.3f}, {_pace(event)}")
+            self._move(
+                event.get("stage", "training"),
+                event["step"],
+                event["steps"],
+                f"loss {event['loss']:.3f}, {_pace(event)}",
+            )
         elif event["kind"] == "cache":
             self._move(f"reading {event['field']}", event["done"], event["of"], f"{event['rows_per_s']:.0f} a second")
         elif text := describe(event):
@@ -92,7 +97,8 @@ class Bar(Lines):
 def describe(event: Event) -> str:
     """An event in a line or some; empty for those that need no words."""
     make = _WORDS.get(event["kind"])
-    return make(event) if make else ""
+    text = make(event) if make else ""
+    return f"{event['stage']}: {text}" if text and "stage" in event else text
 
 
 def _step(event: Event) -> str:
@@ -130,6 +136,13 @@ def _evaluation(event: Event) -> str:
     return "\n".join(lines)
 
 
+def _stage(event: Event) -> str:
+    figures = headlines(event["figures"])
+    return f"is done; the next stage begins with its best model, of step {event['best_step']}" + (
+        f": {figures}" if figures else ""
+    )
+
+
 def _averaged(event: Event) -> str:
     steps = ", ".join(map(str, event["steps"]))
     kept = "better than the best of them, and kept" if event["best"] else "not better, and left"
@@ -163,6 +176,8 @@ _HEADLINES = (
     "statement_truth",
     "distinct_captions",
     "shuffled_gap",
+    "code_gap",
+    "drawn_shape_colour",
 )
 """Figures that are said at each evaluation; all of them stand in log.jsonl."""
 
@@ -172,6 +187,7 @@ _WORDS: dict[str, Callable[[Event], str]] = {
     "estimate": _estimate,
     "evaluation": _evaluation,
     "averaged": _averaged,
+    "stage": _stage,
     "warning": lambda event: f"warning: {event['text']}",
 }
 

@@ -104,13 +104,13 @@ def _length(request: Request) -> tuple[str, ...]:
 def _able(recipe: str) -> dict[str, bool]:
     """Task -> whether a recipe has the route that it needs."""
     from tuwen import registry
-    from tuwen.types import Facts
+    from tuwen.types import Facts, base_of
 
     routes = registry.get_recipe(recipe)(Facts(num_train=8_000, picture_side=64)).routes.values()
     needs = {"caption": ("image", "text"), "match": ("text", None), "draw": ("text", "image")}
     needs["reconstruct"] = ("image", "image")
     return {
-        task: any(given in route.given and route.make == make for route in routes)
+        task: any(given in route.given and (route.make and base_of(route.make)) == make for route in routes)
         for task, (given, make) in needs.items()
     }
 

@@ -62,7 +62,7 @@ def run(request: Request) -> Iterator[Response]:
         path=str(path),
         recipe=model.recipe.name,
         can=model.can(),
-        routes={name: str(route) for name, route in model.recipe.routes.items()},
+        routes={name: str(route) for name, route in model.routes.items()},
         parts={f"{kind}.{name}": part["use"] for kind in _KINDS for name, part in raw[kind].items()},
         parameters=_parameters(model),
         disk_mb=round(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 1e6, 1),

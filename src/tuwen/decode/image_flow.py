@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.decode._picture import as_pixels
+from tuwen.decode._said import left_out, said_tokens
 from tuwen.decode._unet import UNet
 from tuwen.encode._image import Fit, check_channels, example_pictures, squares
 from tuwen.errors import ConfigError
@@ -70,6 +71,8 @@ class ImageFlow(nn.Module):
     modality = "image"
     pixelwise = False
     """Its predictions are velocities."""
+    ways = ("multistep", "euler", "heun")
+    """Of `generate`, to a picture; the first is taken where none is asked for."""
 
     def __init__(self, config: Config, widths: Widths):
         super().__init__()
@@ -105,9 +108,7 @@ class ImageFlow(nn.Module):
         generator = None if self.training else torch.Generator(pixels.device).manual_seed(0)
         noise = torch.randn(pixels.shape, generator=generator, device=pixels.device)
         t_P = self._moments(num, generator, pixels.device)
-        said_P = torch.ones(num, dtype=torch.bool, device=pixels.device)
-        if self.training and self.config.unsaid:
-            said_P = torch.rand(num, device=pixels.device) >= self.config.unsaid
+        said_P = left_out(num, self.config.unsaid if self.training else 0.0, pixels.device)
         t = t_P[:, None, None, None]
         velocity = self._velocity(t * pixels + (1 - t) * noise, t_P, latent, said_P)
         return Decoded(velocity.float(), pixels - noise, owner_P=target.owner_P)
@@ -121,14 +122,8 @@ class ImageFlow(nn.Module):
     def _velocity(self, x_PCHW: Tensor, t_P: Tensor, latent: Latent, said_P: Tensor) -> Tensor:
         pooled_PD = torch.where(said_P[:, None], latent.pooled, self.unsaid.to(latent.pooled))
         given_PD = self.when(_waves(t_P)) + self.what(pooled_PD)
-        blank_P1D = self.blank.expand(len(x_PCHW), -1, -1)
-        if latent.tokens is None:
-            return self.network(x_PCHW, given_PD, blank_P1D, None)
-        words_PT = (
-            latent.tokens.new_ones(latent.tokens.shape[:2], dtype=torch.bool) if latent.mask is None else latent.mask
-        )
-        mask_PT = nn.functional.pad(words_PT & said_P[:, None], (1, 0), value=True)
-        return self.network(x_PCHW, given_PD, torch.cat([blank_P1D.to(latent.tokens), latent.tokens], 1), mask_PT)
+        tokens_PTD, mask_PT = said_tokens(self.blank.expand(len(x_PCHW), -1, -1), latent, said_P)
+        return self.network(x_PCHW, given_PD, tokens_PTD, mask_PT)
 
     def noise(self, num: int, generator: torch.Generator) -> Tensor:
         """(P, C, side, side) where every picture begins, the same for the same generator on every machine."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from tuwen.decode._causal import Causal, State
 from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
-from tuwen.layers import Block, CrossAttention, Packing, init_transformer
+from tuwen.layers import Packing
 from tuwen.text_part import drop_words
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
@@ -47,12 +48,8 @@ class Config:
         return [f"a {colour} dog runs" for colour in ("red", "green", "blue", "black")] * batch
 
 
-class TextTransformer(TextDecoder):
-    """GPT-2 with cross-attention: pre-norm, biases, learned positions, tied output.
-
-    Source:
-        Radford et al. 2019; cross-attention as in transformers' GPT2Model(add_cross_attention=True).
-    """
+class TextTransformer(Causal, TextDecoder):
+    """GPT-2 with cross-attention, and its output tied to the embeddings."""
 
     def __init__(self, config: Config, widths: Widths):
         super().__init__(tokenizer=config.tokenizer, vocabulary=config.vocabulary, max_tokens=config.max_tokens)
@@ -62,13 +59,7 @@ class TextTransformer(TextDecoder):
         self.memory_width = widths.tokens
 
     def settle(self, vocabulary_size: int) -> None:
-        c = self.config
-        self.token = nn.Embedding(vocabulary_size, c.width)
-        self.position = nn.Embedding(c.max_tokens, c.width)
-        self.blocks = nn.ModuleList(_Block(c, self.memory_width) for _ in range(c.layers))
-        self.norm = nn.LayerNorm(c.width)
-        self.dropout = nn.Dropout(c.dropout)
-        init_transformer(self)
+        self.make_layers(vocabulary_size, self.config.max_tokens, self.config, self.memory_width)
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:
         if target.mask is None or latent.tokens is None:
@@ -84,32 +75,20 @@ class TextTransformer(TextDecoder):
         if self.training and self.config.word_dropout:
             token_PT = drop_words(token_PT, self.config.word_dropout)
         place_N = torch.arange(token_PT.shape[1], device=token_PT.device).expand_as(token_PT)[mask_PT]
-        x_ND = self.dropout(self.token(token_PT[mask_PT]) + self.position(place_N))
-        for block in self.blocks:
-            x_ND = block(x_ND, latent.tokens, latent.mask, captions, pictures)
-        logits_NV = F.linear(self.norm(x_ND), self.token.weight)
+        top_ND = self.read(token_PT[mask_PT], place_N, latent.tokens, latent.mask, captions, pictures)
+        logits_NV = F.linear(top_ND, self.token.weight)
         return Decoded(logits_NV, target.data[:, 1:][mask_PT], mask_PT, target.owner_P)
 
     def start(self, latent: Latent, beams: int = 1) -> State:
         if latent.tokens is None:
             raise ShapeError("decode.text_transformer reads the tokens of its latent; it has none")
-        memory = [block.cross.memory(latent.tokens) for block in self.blocks]  # type: ignore[operator, union-attr]
-        places, c = self.max_tokens * beams, self.config
-        like, shape = memory[0][0], (len(latent), c.heads, places, c.width // c.heads)
-        cache = [(like.new_empty(shape), like.new_empty(shape)) for _ in self.blocks]
-        seen_BKP = like.new_full((len(latent), beams, places), float("-inf"))
-        return State(memory, latent.mask, cache, seen_BKP)
+        return self.begun(latent.tokens, latent.mask, beams)
 
     def step(self, state: State, token_N: Tensor) -> Tensor:
         beams = state.seen_BKP.shape[1]
         # all beams of a picture begin with the same token: the first step is made once for all of them
         token_BK = token_N.view(-1, beams)[:, : beams if state.length else 1]
-        state.seen_BKP[:, :, state.length * beams :][:, :, :beams].diagonal(dim1=1, dim2=2).zero_()
-        x_BKD = self.token(token_BK) + self.position.weight[state.length]
-        for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
-            x_BKD = block.step(x_BKD, memory, cache, state)  # type: ignore[operator]
-        state.length += 1
-        state.top_BKD = self.norm(x_BKD)
+        state.top_BKD = self.added(state, token_BK)
         logits_BKV = F.linear(state.top_BKD, self.token.weight).float()
         return (logits_BKV if logits_BKV.shape[1] == beams else logits_BKV.repeat(1, beams, 1)).flatten(0, 1)
 
@@ -133,53 +112,3 @@ class TextTransformer(TextDecoder):
         state.seen_BKP = state.seen_BKP[keep_B]
         if state.mask_BM is not None:
             state.mask_BM = state.mask_BM[keep_B]
-
-
-@dataclass(slots=True)
-class State:
-    """What has been said so far. The K beams of a picture share one cache, and each sees its own ancestors in it.
-
-    So reordering beams moves no keys and values, only the rows of `seen_BKP`.
-    """
-
-    memory: list[tuple[Tensor, Tensor]]
-    """For each block keys and values of the latent, (B, H, M, D / H); shared by the beams of a picture."""
-    mask_BM: Tensor | None
-    cache: list[tuple[Tensor, Tensor]]
-    """For each block keys and values of the text, (B, H, P, D / H): place t * K + k holds token t of beam k."""
-    seen_BKP: Tensor
-    """(B, K, P): 0 where a beam sees a place of the cache, minus infinity elsewhere; P = max_tokens * K."""
-    length: int = field(default=0)
-    """Tokens that have been said."""
-    top_BKD: Tensor = field(default_factory=lambda: torch.empty(0))
-    """(B, K or 1, D) what the last step compared with the embeddings."""
-
-
-class _Block(Block):
-    """A block with cross-attention between self-attention and MLP."""
-
-    def __init__(self, config: Config, memory_width: int):
-        super().__init__(config.width, config.heads, causal=True, dropout=config.dropout)
-        self.norm_cross = nn.LayerNorm(config.width)
-        self.cross = CrossAttention(config.width, config.heads, memory_width)
-
-    def forward(  # type: ignore[override]
-        self, x_ND: Tensor, memory_BMD: Tensor, mask_BM: Tensor | None, captions: Packing, pictures: Packing
-    ) -> Tensor:
-        x_ND = x_ND + self.dropout(self.attention(self.norm_self(x_ND), packing=captions))
-        memory = self.cross.memory(memory_BMD)
-        x_ND = x_ND + self.dropout(self.cross(self.norm_cross(x_ND), memory, mask_BM, pictures))
-        return x_ND + self.dropout(self.mlp(self.norm_mlp(x_ND)))
-
-    def step(self, x_BKD: Tensor, memory: tuple[Tensor, Tensor], cache: tuple[Tensor, Tensor], state: State) -> Tensor:
-        """(B, K, D) -> (B, K, D): one token of each beam, or one for all beams, against the cache."""
-        beams = state.seen_BKP.shape[1]
-        begin, end = state.length * beams, (state.length + 1) * beams
-        query, key, value = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
-        cache[0][:, :, begin:end] = key
-        cache[1][:, :, begin:end] = value
-        seen = state.seen_BKP[:, None, : x_BKD.shape[1], :end] if beams > 1 else None  # a single beam sees everything
-        mixed = F.scaled_dot_product_attention(query, cache[0][:, :, :end], cache[1][:, :, :end], attn_mask=seen)
-        x_BKD = x_BKD + self.attention.out(mixed.transpose(1, 2).flatten(2))
-        x_BKD = x_BKD + self.cross(self.norm_cross(x_BKD), memory, state.mask_BM)
-        return x_BKD + self.mlp(self.norm_mlp(x_BKD))

@@ -1,4 +1,4 @@
-"""Random texts: their settings, the random numbers, and which tokens are left out.
+"""Random texts and codes: their settings, the random numbers, and which tokens are left out.
 
 Source:
     top-k: Fan et al. 2018, arXiv:1805.04833; top-p: Holtzman et al. 2020, arXiv:1904.09751; min-p: Nguyen et al. 2024,
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tuwen.generate._checked import Checked
 from tuwen.generate._limits import Limits
 from tuwen.generate._logits import NEVER
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn(Limits):
-    """Base of the Configs of random texts. What leaves tokens out works one after the other, in this order."""
+class Narrowed(Checked):
+    """Base of the Configs that draw tokens at random. What leaves tokens out works one after the other, in this order."""
 
     temperature: float = 1.0
     """Divides the logits, above 0: below 1 prefers what is probable, above 1 is bolder."""
@@ -30,12 +31,6 @@ class Drawn(Limits):
     """Only tokens that are at least this share as probable as the most probable one, 0 to 1; 0: all."""
     typical: float = 1.0
     """Only the tokens nearest to the expected surprise that together have this probability, above 0 to 1; 1: all."""
-    seed: int = 0
-    """Another number gives other texts, the same one the same texts again."""
-    samples: int = 0
-    """Texts that are drawn for each picture; 0: as many as are given back."""
-    best: int = 1
-    """Texts that are given back for each picture: the most probable per token of those drawn."""
 
     def check(self) -> None:
         super().check()
@@ -46,6 +41,21 @@ class Drawn(Limits):
         self.require(0 < self.top_p <= 1, "top_p", "it is above 0 and at most 1 (all), for example top_p=0.9")
         self.require(0 <= self.min_p <= 1, "min_p", "it is from 0 (all) to 1, for example min_p=0.1")
         self.require(0 < self.typical <= 1, "typical", "it is above 0 and at most 1 (all), for example typical=0.9")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn(Narrowed, Limits):
+    """Base of the Configs of random texts."""
+
+    seed: int = 0
+    """Another number gives other texts, the same one the same texts again."""
+    samples: int = 0
+    """Texts that are drawn for each picture; 0: as many as are given back."""
+    best: int = 1
+    """Texts that are given back for each picture: the most probable per token of those drawn."""
+
+    def check(self) -> None:
+        super().check()
         self.require(self.seed >= 0, "seed", "it is 0 or more")
         self.require(self.best >= 1, "best", "it is at least 1")
         fewest = f"it is 0 or at least best, {self.best}. Set samples={self.best}."
@@ -57,7 +67,7 @@ def gumbel(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return -torch.empty(shape).exponential_(generator=generator).clamp_(min=1e-30).log()
 
 
-def narrowed(logits: Tensor, config: Drawn) -> Tensor:
+def narrowed(logits: Tensor, config: Narrowed) -> Tensor:
     """(..., V) logits with minus infinity for the tokens that the settings leave out; at least one stays."""
     if 0 < config.top_k < logits.shape[-1]:
         logits = logits.masked_fill(logits < logits.topk(config.top_k).values[..., -1:], NEVER)

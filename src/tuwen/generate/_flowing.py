@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from tuwen.errors import ConfigError
+from tuwen.generate._checked import Guided
 from tuwen.types import Latent
 
 Told = Callable[[int, int], None]
@@ -29,21 +29,15 @@ class Flows(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flowing:
+class Flowing(Guided):
     """Base of the Configs that follow a flow from noise to a picture."""
 
     steps: int = 20
     """Steps of equal length, 1 or more."""
-    guidance: float = 3.0
-    """1: as learned; more: closer to what is said, and less varied; 0: as if nothing were said."""
 
     def check(self) -> None:
-        """Raises ConfigError for values that cannot be."""
-        part = type(self).__module__.removeprefix("tuwen.")
-        if self.steps < 1:
-            raise ConfigError(f"{part}.steps is {self.steps}; it is at least 1, for example steps=20")
-        if not 0 <= self.guidance < 1000:
-            raise ConfigError(f"{part}.guidance is {self.guidance}; it is 0 or more, for example guidance=3")
+        super().check()
+        self.require(self.steps >= 1, "steps", "it is at least 1, for example steps=20")
 
 
 @dataclass(frozen=True)

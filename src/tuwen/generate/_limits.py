@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuwen.errors import ConfigError
+from tuwen.generate._checked import Checked
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(Checked):
     """Base of the Config of every way of writing."""
 
     max_tokens: int = 128
@@ -28,18 +28,12 @@ class Limits:
         object.__setattr__(self, "without", as_words(self.without))
 
     def check(self) -> None:
-        """Raises ConfigError for values that cannot be."""
+        super().check()
         self.require(self.max_tokens >= 1, "max_tokens", "it is at least 1, for example max_tokens=30")
         lengths = f"it is from 0 to max_tokens, {self.max_tokens}. Set min_tokens=0 or a larger max_tokens."
         self.require(0 <= self.min_tokens <= self.max_tokens, "min_tokens", lengths)
         runs = "it is 0 (any run may repeat) or more, for example no_repeat_ngram=3"
         self.require(self.no_repeat_ngram >= 0, "no_repeat_ngram", runs)
-
-    def require(self, good: bool, name: str, what: str) -> None:
-        """Raises ConfigError, naming the field, its value and what can be taken, unless it is good."""
-        if not good:
-            part = type(self).__module__.removeprefix("tuwen.")
-            raise ConfigError(f"{part}.{name} is {getattr(self, name)!r}; {what}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ class Judge:
         self.model, self.asked = model, asked
         self.likelihoods: list[np.ndarray] = []
         self.route = captioning.route_of(model)
-        self.route_name = next(name for name, route in model.recipe.routes.items() if route is self.route)
+        self.route_name = next(name for name, route in model.routes.items() if route is self.route)
         self.captions: list[dict[str, Any]] = []
         self.scenes: list[Any] = []
         self.vocabulary = 0

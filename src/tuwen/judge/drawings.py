@@ -26,14 +26,15 @@ from tuwen.judge._drawn import first_text, reads, request
 from tuwen.judge._rates import Rates
 from tuwen.metric import prompt_truth
 from tuwen.metric._scene_look import Comparison, SeenThing, compare, look
+from tuwen.task._pictures import maker, route_from
 from tuwen.types import Batch, Made
 
 if TYPE_CHECKING:
     from tuwen.judge._asked import Asked
     from tuwen.model import CrossModal
 
-QUICK, QUICK_ALONG_A_FLOW = 128, 32
-"""Rows that are looked at while a model trains; along a flow, each takes its steps."""
+QUICK, QUICK_IN_STEPS = 128, 32
+"""Rows that are looked at while a model trains: of pictures that come at once, and of those that take many steps."""
 SIDE = 64
 """Pixels of the drawn world."""
 
@@ -51,7 +52,8 @@ class Judge:
 
     def __init__(self, model: CrossModal, asked: Asked):
         self.model, self.asked = model, asked
-        quick = QUICK_ALONG_A_FLOW if hasattr(model.decoders["image"], "velocity") else QUICK
+        in_steps = hasattr(maker(model, route_from(model, "image", {"text"})), "ways")
+        quick = QUICK_IN_STEPS if in_steps else QUICK
         self.most = min(quick if asked.quick else sys.maxsize, asked.draws or sys.maxsize)
         self.drawn: list[dict[str, Any]] = []
         self.scenes: list[Mapping[str, Any]] = []

@@ -42,7 +42,7 @@ def able(model: CrossModal) -> bool:
 def _routes(model: CrossModal) -> dict[str, str]:
     """Route -> the label field that it makes."""
     labels = {field for field, part in model.decoders.items() if getattr(part, "modality", "") == "label"}
-    return {name: route.make for name, route in model.recipe.routes.items() if route.make in labels}
+    return {name: route.make for name, route in model.routes.items() if route.make in labels}
 
 
 class Judge:
@@ -100,7 +100,7 @@ class _Seen:
     def __init__(self, model: CrossModal, route: str, field: str):
         self.route, self.field = route, field
         self.decoder: Any = model.decoders[field]
-        self.source = route if model.recipe.routes[route].fuse else model.recipe.routes[route].given[0]
+        self.source = route if model.routes[route].fuse else model.routes[route].given[0]
         self.keys: list[str] = []
         self.probability: list[Tensor] = []
         self.true: list[Tensor] = []

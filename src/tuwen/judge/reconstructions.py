@@ -37,7 +37,7 @@ def _routes(model: CrossModal) -> dict[str, str]:
     pixelwise = {field for field, part in model.decoders.items() if getattr(part, "pixelwise", False)}
     return {
         name: "" if route.given == ("image",) and route.make == "image" else f"{name}_"
-        for name, route in model.recipe.routes.items()
+        for name, route in model.routes.items()
         if route.make in pixelwise
     }
 
@@ -71,7 +71,7 @@ class Judge:
 
     def _batch_rows(self, made: Made, name: str, decoded: Decoded) -> list[int]:
         """The batch row of each picture that was made."""
-        route = self.model.recipe.routes[name]
+        route = self.model.routes[name]
         latent = made.latents[name if route.fuse else route.given[0]]
         owner_P = torch.arange(len(decoded.target)) if decoded.owner_P is None else decoded.owner_P
         return (owner_P if latent.owner_P is None else latent.owner_P[owner_P]).tolist()

@@ -1,14 +1,16 @@
-"""Drawing: pictures of texts or classes that come of noise (Liu et al. 2022, arXiv:2209.03003)."""
+"""Drawing: pictures of texts or classes that come of noise (Liu et al. 2022, arXiv:2209.03003), or code by code."""
 
 from __future__ import annotations
 
 from tuwen.data._config import Data
-from tuwen.decode import image_flow
+from tuwen.decode import image_codes, image_flow
 from tuwen.encode import text_transformer
 from tuwen.fuse import attention
+from tuwen.objective import codes
 from tuwen.objective import flow as velocity
-from tuwen.recipe import Recipe, Train
+from tuwen.recipe import Recipe, Stage, Train
 from tuwen.recipes._sizes import Sizes
+from tuwen.recipes.autoencoding import vqvae
 from tuwen.types import Facts, Route
 
 
@@ -36,4 +38,40 @@ def flow(facts: Facts) -> Recipe:
         routes={"draw": Route(given=("text",), make="image", fuse="words")},
         data=Data(captions="detailed" if size.small else "one"),
         train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=2e-3, ema=0.999),
+    )
+
+
+def gpt_vqvae(facts: Facts) -> Recipe:
+    """Draws: a transformer writes the codes of a picture after a text; a tokenizer, learned first, makes pixels of them."""
+    size, tokenizer = Sizes.of(facts), vqvae(facts)
+    width = min(256, 2 * size.width)
+    text = text_transformer.Config(
+        width=width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
+    )
+    return Recipe(
+        name="gpt-vqvae",
+        encode={"image": tokenizer.encode["image"], "text": text},
+        space=tokenizer.space,
+        fuse={"words": attention.Config(width=width, heads=4)},
+        decode={"image": tokenizer.decode["image"], "image@codes": image_codes.Config(width=width)},
+        objective={**tokenizer.objective, "codes": codes.Config()},
+        weight=tokenizer.weight,
+        routes={**tokenizer.routes, "draw": Route(given=("text",), make="image@codes", fuse="words")},
+        data=Data(captions="detailed" if size.small else "one"),
+        train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=2e-3, ema=0.999),
+        stages=(
+            Stage(
+                name="tokenizer",
+                parts=("encode.image", "space.image", "decode.image"),
+                objectives=tuple(tokenizer.objective),
+                routes=tuple(tokenizer.routes),
+            ),
+            Stage(
+                name="prior",
+                parts=("encode.text", "fuse.words", "decode.image@codes"),
+                objectives=("codes",),
+                routes=("draw",),
+                share=3.0,
+            ),
+        ),
     )

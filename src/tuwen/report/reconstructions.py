@@ -36,7 +36,7 @@ def section(look: Look) -> Html:
 def _routes(model: CrossModal) -> dict[str, Route]:
     """Routes that make whole pictures."""
     pixelwise = {name for name, part in model.decoders.items() if getattr(part, "pixelwise", False)}
-    return {name: route for name, route in model.recipe.routes.items() if route.make in pixelwise}
+    return {name: route for name, route in model.routes.items() if route.make in pixelwise}
 
 
 def _made(look: Look, key: str) -> list[Html]:

@@ -40,11 +40,23 @@ class Codes(nn.Module):
             codes_PT, near_PTD, aside = self.quantise(given_PTD, latent.mask)
             tokens_PTD = self.outward(near_PTD)
         pooled_PD = masked_mean(tokens_PTD, latent.mask)
-        return replace(latent, pooled=pooled_PD, tokens=tokens_PTD, codes=codes_PT, aside=latent.aside | aside)
+        return replace(
+            latent,
+            pooled=pooled_PD,
+            tokens=tokens_PTD,
+            codes=codes_PT,
+            num_codes=self.size,
+            aside=latent.aside | aside,
+        )
 
     def tokens_of(self, codes_PT: Tensor) -> Tensor:
         """(P, T) codes -> (P, T, D) the tokens that they stand for."""
         return self.outward(self.values(codes_PT))
+
+    def latent_of(self, codes_PT: Tensor, grid: tuple[int, ...]) -> Latent:
+        """The latent that codes stand for: what came of a value that has these."""
+        tokens_PTD = self.tokens_of(codes_PT)
+        return Latent(tokens_PTD.mean(1), tokens_PTD, grid=grid, codes=codes_PT, num_codes=self.size)
 
     @abstractmethod
     def quantise(self, given_PTD: Tensor, mask_PT: Tensor | None) -> tuple[Tensor, Tensor, Terms]:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tuwen.errors import CannotError, ConfigError
-from tuwen.task._pictures import AT_ONCE, latent_of, make, routes_to
+from tuwen.task._pictures import AT_ONCE, latent_of, make, painter, route_from, routes_to
 from tuwen.task._texts import between_texts, of_texts
 from tuwen.types import Latent, Sample
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tuwen.model import CrossModal
     from tuwen.task.draw import Request
 
-ALONG_A_FLOW = ("mask", "without", "method", "steps", "guidance")
-"""Options that nothing else has."""
+OF_NOISE = ("mask", "without", "method", "guidance", "steps", "temperature", "top_k", "top_p")
+"""Options of models whose pictures come of noise."""
 _log = logging.getLogger("tuwen")
 
 
@@ -35,22 +35,22 @@ def draw(model: CrossModal, request: Request) -> list[np.ndarray]:
     """The pictures of a request, candidates beside each other.
 
     Raises:
-        ConfigError: options of a flow.
+        ConfigError: options of other models.
         CannotError: the model draws of texts only, without texts only, or not near a picture.
         DataError: a picture cannot be read.
     """
     import torch
 
-    if asked := [name for name in ALONG_A_FLOW if request.has(name)]:
-        raise ConfigError(f"this model draws at once, not along a flow; leave out {' and '.join(asked)}")
+    if asked := [name for name in OF_NOISE if request.has(name)]:
+        raise ConfigError(f"this model draws at once, not of noise; leave out {' and '.join(asked)}")
     generator = torch.Generator().manual_seed(request.seed)
-    decoder: Any = model.decoders["image"]
+    way = route_from(model, "image", {"text"}) or next(iter(routes_to(model, "image")))
     latent = _latent(model, request, generator)
     parts = torch.arange(len(latent), device=latent.pooled.device).split(AT_ONCE)
-    made_PCHW = torch.cat([make(decoder, latent.rows(part_P), generator=generator) for part_P in parts])
+    made_PCHW = torch.cat([make(model, way, latent.rows(part_P), generator=generator) for part_P in parts])
     if request.all > 1 and bool((made_PCHW == made_PCHW[:1]).all()):
         _log.warning("this model draws one picture of a text: all %d are the same", request.all)
-    found: list[np.ndarray] = decoder.pictures(made_PCHW)
+    found: list[np.ndarray] = painter(model, way).pictures(made_PCHW)
     return found
 
 
@@ -75,7 +75,7 @@ def _near(model: CrossModal, request: Request, generator: torch.Generator) -> La
     import torch
 
     way, prior = prior_of(model)
-    if prior is None or "image" not in model.recipe.routes[way].given or request.text.strip():
+    if prior is None or "image" not in model.routes[way].given or request.text.strip():
         what = "change a picture by a text" if request.text.strip() else "draw near a picture"
         raise CannotError(f"this model does not {what}; one that draws along a flow does: tuwen train DATA -r flow")
     found = latent_of(model, way, model.batch([Sample("0", {"image": request.like})]))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuwen import registry
-from tuwen.types import Route
+from tuwen.types import Route, base_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +23,12 @@ GAP = 4
 
 
 def routes_to(model: CrossModal, field: str) -> dict[str, Route]:
-    """Routes that make a field of others, those that make it of one alone first."""
-    found = {name: route for name, route in model.recipe.routes.items() if route.make == field and route.how == "teach"}
+    """Routes that make a field of others, or its codes, those that make it of one alone first."""
+    found = {
+        name: route
+        for name, route in model.routes.items()
+        if route.make and base_of(route.make) == field and route.how == "teach"
+    }
     return dict(sorted(found.items(), key=lambda item: len(item[1].given)))
 
 
@@ -41,13 +45,24 @@ def route_from(model: CrossModal, field: str, given: set[str]) -> str:
 
 def latent_of(model: CrossModal, name: str, batch: Batch) -> Latent:
     """What the decoder of a route reads of a batch."""
-    route = model.recipe.routes[name]
+    route = model.routes[name]
     made = model(batch, {name: route})
     return made.latents[name if route.fuse else route.given[0]]
 
 
+def maker(model: CrossModal, way: str) -> Any:
+    """The decoder of a route."""
+    return model.decoders[str(model.routes[way].make)]
+
+
+def painter(model: CrossModal, way: str) -> Any:
+    """The decoder that pixels come of at the end of a route: its own, or that of the pictures whose codes it draws."""
+    return model.decoders[base_of(str(model.routes[way].make))]
+
+
 def make(
-    decoder: Any,
+    model: CrossModal,
+    way: str,
     latent: Latent,
     *,
     generator: torch.Generator | None = None,
@@ -55,22 +70,41 @@ def make(
     noise: torch.Tensor | None = None,
     **more: Any,
 ) -> torch.Tensor:
-    """(P, C, H, W) one picture for each row of a latent, as the decoder's `pictures` takes them.
+    """(P, C, H, W) one picture for each row of a latent, as the `pictures` of the route's `painter` takes them.
 
     Args:
+        way: name of the route.
+        latent: what its decoder reads.
         generator: what is random; seed 0 without one.
-        method: of `generate/`, for a decoder whose pictures come of noise along a flow; `multistep` where it is left out.
-        noise: (P, C, H, W) that such pictures begin with, in place of the generator's.
+        method: of `generate/`, for a decoder whose pictures come of noise; the first of its `ways` where it is left out.
+        noise: that such pictures begin with; all with the same where it is left out, so that none depends on those beside it.
         more: what else the method takes.
     """
+    decoder, field = maker(model, way), str(model.routes[way].make)
+    drawn = _drawn(decoder, latent, generator, method, noise, **more)
+    if field == (base := base_of(field)):
+        return drawn
+    return _drawn(model.decoders[base], decoder.turned_back(drawn, model.spaces[base]), generator, None, None)
+
+
+def _drawn(
+    decoder: Any,
+    latent: Latent,
+    generator: torch.Generator | None,
+    method: Any,
+    noise: torch.Tensor | None,
+    **more: Any,
+) -> torch.Tensor:
+    """What one decoder makes of a latent, at once or by a way from noise."""
     import torch
 
-    if not hasattr(decoder, "velocity"):
+    if not hasattr(decoder, "ways"):
         made: torch.Tensor = decoder.make(latent, generator=generator)
         return made
     if noise is None:
-        noise = decoder.noise(len(latent), generator or torch.Generator().manual_seed(0))
-    walk = method or registry.get("generate", "multistep").Config().build()
+        noise = decoder.noise(1, generator or torch.Generator().manual_seed(0))
+        noise = noise.expand(len(latent), *noise.shape[1:])
+    walk = method or registry.get("generate", decoder.ways[0]).Config().build()
     drawn: torch.Tensor = walk(decoder, latent, noise.to(latent.pooled.device), **more)
     return drawn
 

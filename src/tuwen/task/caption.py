@@ -140,7 +140,7 @@ class Response(Text):
 
 def route_of(model: CrossModal) -> Route | None:
     """The route that makes text from a picture alone; None where the model has none."""
-    found = [route for route in model.recipe.routes.values() if route.make == "text" and "image" in route.given]
+    found = [route for route in model.routes.values() if route.make == "text" and "image" in route.given]
     alone = [route for route in found if route.given == ("image",) or route.fuse]
     return alone[0] if alone and "text" in model.decoders and "image" in model.encoders else None
 

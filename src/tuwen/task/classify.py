@@ -73,7 +73,7 @@ def routes_of(model: CrossModal) -> dict[str, tuple[str, Route]]:
     """Label field -> name and route of what makes it from a picture alone."""
     labels = {field for field, part in model.decoders.items() if getattr(part, "modality", "") == "label"}
     found: dict[str, tuple[str, Route]] = {}
-    for name, route in model.recipe.routes.items():
+    for name, route in model.routes.items():
         if route.make in labels and route.given == ("image",):
             found[route.make] = name, route
         elif route.make in labels and "image" in route.given and route.fuse:

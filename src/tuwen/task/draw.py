@@ -9,6 +9,7 @@ Example:
     tuwen draw MODEL "a blue star" --like photo.jpg --strength 0.6 -o changed.png
     tuwen draw MODEL "a blue star" --like photo.jpg --mask hole.png -o filled.png
     tuwen draw MODEL --texts texts.csv -o pictures/
+    tuwen draw MODEL "a red circle" --temperature 0.8 --top-k 50 -o sure.png
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from tuwen.errors import CannotError, ConfigError, did_you_mean
 from tuwen.task import _at_once as at_once
 from tuwen.task._asking import Cancelled, Emit, ask, asking, at_least
 from tuwen.task._candidates import best, judge_of
-from tuwen.task._flow import Flow
-from tuwen.task._pictures import AT_ONCE, route_from, sheet
+from tuwen.task._of_noise import OfNoise
 from tuwen.task._pictures import image as as_image
+from tuwen.task._pictures import maker, route_from, sheet
 from tuwen.task._texts import notes
 from tuwen.types import Picture
 
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
 
 recipe_hint = "flow"
 
-_WAYS = ("multistep", "euler", "heun")
-"""The first is the default."""
+_WAYS = ("multistep", "euler", "heun", "raster")
+"""Of `generate`, from noise to a picture."""
+_SETTINGS = ("guidance", "steps", "temperature", "top_k", "top_p")
+"""Options of a Request that these take, each its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +68,22 @@ class Request:
     size: int | None = None
     """Side in pixels: a multiple of what the model learned to draw, each of whose pixels becomes a block."""
     without: str = ""
-    """What the pictures are not to show: guidance leads away from it. This and the next three are for models that draw along
-    a flow (recipe `flow`), and so is mask."""
+    """What the pictures are not to show: guidance leads away from it. Like mask, for models that draw along a flow (recipe
+    `flow`)."""
     method: str | None = None
-    """How noise becomes a picture: euler, heun or multistep, the default."""
-    steps: int | None = None
-    """Steps from noise to picture, 1 or more (20): fewer are faster and coarser."""
+    """How noise becomes a picture: euler, heun or multistep, the default, along a flow (recipe `flow`); raster for codes
+    (recipe `gpt-vqvae`)."""
     guidance: float | None = None
-    """How much closer to the text than learned, 0 or more (3): 1 is as learned, more is truer and less varied."""
+    """How much closer to the text than learned, 0 or more (3): 1 is as learned, more is truer and less varied. This and
+    all that follow are for models whose pictures come of noise."""
+    steps: int | None = None
+    """Along a flow: steps from noise to picture, 1 or more (20): fewer are faster and coarser."""
+    temperature: float | None = None
+    """Of codes: below 1 prefers what is probable, above 1 is bolder (1)."""
+    top_k: int | None = None
+    """Of codes: only the k most probable ones (0: all); 1 always takes the most probable."""
+    top_p: float | None = None
+    """Of codes: only the fewest that together are so probable (1: all)."""
 
     def __post_init__(self) -> None:
         for name in ("text", "to", "without"):
@@ -156,23 +167,23 @@ def run(
     """Draws. A picture depends on its own request alone; several are drawn side by side, as many as fit the memory.
 
     Args:
-        emit: gets "step 3 of 20" after each step along a flow, for each request that is being drawn.
+        emit: gets "step 3 of 20" after each step from noise, for each request that is being drawn.
         cancelled: asked before each step; requests that are not done then get no pictures.
     Returns:
         One Response a Request, in their order.
     Raises:
         CannotError: the model was not trained to draw, or cannot with (or without) a text, a picture, candidates.
-        ConfigError: settings of a flow for a model that draws at once; a size that it cannot draw.
+        ConfigError: settings of another kind of model; a size that it cannot draw.
         DataError: a picture or mask cannot be read, or the two do not belong together.
     """
     model.require("draw")
-    stop, decoder = cancelled or (lambda: False), model.decoders["image"]
+    stop, decoder, way = cancelled or (lambda: False), model.decoders["image"], route_from(model, "image", {"text"})
     blocks = [_block(int(decoder.side), request) for request in requests]  # type: ignore[arg-type]
     drawn: Sequence[Sequence[Picture]]
     with asking(model):
         judges = {one.judge: judge_of(model, one.judge) for one in requests if one.candidates > 1}
-        if hasattr(decoder, "velocity"):
-            drawn = Flow(model, requests, walk, emit or (lambda number, text: None), stop).draw()
+        if way and hasattr(maker(model, way), "ways"):
+            drawn = OfNoise(model, way, requests, walk, emit or (lambda number, text: None), stop).draw()
         else:
             drawn = [() if stop() else at_once.draw(model, request) for request in requests]
         responses = []
@@ -197,17 +208,30 @@ def _block(side: int, request: Request) -> int:
     return size // side
 
 
-def walk(request: Request) -> Any:
+def walk(request: Request, ways: Sequence[str] = _WAYS) -> Any:
     """The way from noise to a picture that a request asks for; without a text nothing is to be closer to.
 
+    Args:
+        ways: those that there are; the first that takes what is asked for is taken.
     Raises:
         ConfigError: there is no such way, or its settings cannot be.
     """
-    if (way := request.method or _WAYS[0]) not in _WAYS:
-        raise ConfigError(f"method is {way!r}.{did_you_mean(way, _WAYS)} It can be {', '.join(_WAYS)}.")
-    named = {"steps": request.steps, "guidance": request.guidance if request.text.strip() else 0.0}
-    config = registry.get("generate", way).Config(**{name: value for name, value in named.items() if value is not None})
-    return config.build()
+    asked = {name: value for name in _SETTINGS if (value := getattr(request, name)) is not None}
+    asked |= {} if request.text.strip() else {"guidance": 0.0}
+    if request.method not in (None, *ways):
+        raise ConfigError(
+            f"method is {request.method!r}.{did_you_mean(str(request.method), ways)} It can be {', '.join(ways)}."
+        )
+    tried = ways if request.method is None else (request.method,)
+    takes = {way: {f.name for f in fields(registry.get("generate", way).Config)} for way in tried}
+    for way, known in takes.items():
+        if asked.keys() <= known:
+            return registry.get("generate", way).Config(**asked).build()
+    way, known = next(iter(takes.items()))
+    raise ConfigError(
+        f"{way} takes {', '.join(name for name in _SETTINGS if name in known)}; "
+        f"leave out {' and '.join(name for name in asked if name not in known)}"
+    )
 
 
 def call(model: CrossModal, text: Any = "", **options: Any) -> Any:
@@ -244,4 +268,4 @@ def show(response: Response) -> str:
     return "\n".join([said, *response.notes])
 
 
-__all__ = ["AT_ONCE", "Request", "Response", "able", "about", "call", "picture", "recipe_hint", "run", "show", "walk"]
+__all__ = ["Request", "Response", "able", "about", "call", "picture", "recipe_hint", "run", "show", "walk"]

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import ROWS, Cancelled, Emit, ask, asking, at_least
 from tuwen.task._pictures import image as as_image
-from tuwen.task._pictures import latent_of, make, route_from
+from tuwen.task._pictures import latent_of, make, maker, painter, route_from
 from tuwen.types import Picture, Sample
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
     from tuwen.model import CrossModal
     from tuwen.types import Latent
@@ -67,7 +68,7 @@ class Response:
 
 def able(model: CrossModal) -> bool:
     """Whether some field comes back from a space that it went into."""
-    return any(route.make in route.given and route.how == "teach" for route in model.recipe.routes.values())
+    return any(route.make in route.given and route.how == "teach" for route in model.routes.values())
 
 
 def run(
@@ -103,7 +104,7 @@ def _way(model: CrossModal, request: Request) -> str:
         if name := route_from(model, wanted, request.given()):
             return name
     what = " and ".join(sorted(request.given()))
-    routes = "; ".join(str(route) for route in model.recipe.routes.values() if route.make)
+    routes = "; ".join(str(route) for route in model.routes.values() if route.make)
     raise CannotError(f"this model makes no {request.make or 'image or text'} of {what}; its ways are: {routes}.")
 
 
@@ -111,11 +112,10 @@ def _of_batch(
     model: CrossModal, way: str, beam: int, requests: Sequence[Request], cancelled: Cancelled | None
 ) -> list[Response]:
     samples = [Sample(str(i), {name: getattr(r, name) for name in r.given()}) for i, r in enumerate(requests)]
-    makes, batch = model.recipe.routes[way].make, model.batch(samples)
-    latent, decoder = latent_of(model, way, batch), model.decoders[str(makes)]
-    if makes == "text":
-        return [Response(text=text) for text in _texts(decoder, latent, beam, cancelled)]
-    return _pictures(decoder, latent, requests)
+    latent = latent_of(model, way, model.batch(samples))
+    if model.routes[way].make == "text":
+        return [Response(text=text) for text in _texts(maker(model, way), latent, beam, cancelled)]
+    return _pictures(painter(model, way), make(model, way, latent), requests)
 
 
 def _texts(decoder: Any, latent: Latent, beam: int, cancelled: Cancelled | None) -> list[str]:
@@ -127,8 +127,7 @@ def _texts(decoder: Any, latent: Latent, beam: int, cancelled: Cancelled | None)
     return found
 
 
-def _pictures(decoder: Any, latent: Latent, requests: Sequence[Request]) -> list[Response]:
-    made_PCHW = make(decoder, latent)
+def _pictures(decoder: Any, made_PCHW: Tensor, requests: Sequence[Request]) -> list[Response]:
     error: dict[int, float] = {}
     rows = [row for row, request in enumerate(requests) if request.image is not None]
     if rows and getattr(decoder, "pixelwise", False):

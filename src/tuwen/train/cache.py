@@ -123,6 +123,10 @@ class Cached:
         """Row of a sample's picture; of one of its views, counted from 1, where they were made."""
         return self.places[key][view]
 
+    def read(self, places: Sequence[int]) -> torch.Tensor:
+        """(P, ...) what lies in these rows."""
+        return self.cache.read(places)
+
     def build(
         self,
         samples: Sequence[Sample],

@@ -6,14 +6,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import Protocol
 
 import torch
 
 from tuwen.data._collate import collate
 from tuwen.model import CrossModal
-from tuwen.train.cache import Cached
 from tuwen.train.plan import Item, Plan
-from tuwen.types import Batch, Feed, Sample
+from tuwen.types import Batch, Feed, Route, Sample, base_of
+
+
+class Stored(Protocol):
+    """Where values of a field lie that were made before."""
+
+    encoded: bool
+
+    @property
+    def places(self) -> Mapping[str, list[int]]: ...
+    def place(self, key: str, view: int = 0) -> int: ...
+    def read(self, places: Sequence[int]) -> torch.Tensor: ...
 
 
 class Source:
@@ -23,19 +34,33 @@ class Source:
         samples: the rows.
         caches: field -> where its pictures or features lie.
         targets: field -> where the pixels lie that its decoder is to make.
+        routes: what is made from what: fields that none of them reads or makes are left out; None: all are taken.
     """
 
     def __init__(
         self,
         model: CrossModal,
         samples: Sequence[Sample],
-        caches: dict[str, Cached],
-        targets: dict[str, Cached] | None = None,
+        caches: Mapping[str, Stored],
+        targets: Mapping[str, Stored] | None = None,
+        routes: Mapping[str, Route] | None = None,
     ):
-        self.samples, self.caches, self.target_caches = samples, caches, targets or {}
-        self.options = model.recipe.data
-        self.inputs = {name: part for name, part in model.encoders.items() if name not in caches}
-        self.targets = {name: part for name, part in model.decoders.items() if name not in self.target_caches}
+        self.samples, self.options = samples, model.recipe.data
+        stored = targets or {}
+        read, made = set(model.encoders), set(model.decoders)
+        if routes is not None:
+            made = {route.make for route in routes.values() if route.make}
+            # what is derived from a field, and was not before, is made from that field in the step
+            read = {field for route in routes.values() for field in route.given}
+            read |= {base_of(field) for field in made - {base_of(field) for field in made} - stored.keys()}
+        self.caches = {field: cache for field, cache in caches.items() if field in read}
+        self.target_caches = {field: cache for field, cache in stored.items() if field in made}
+        self.inputs = {field: part for field, part in model.encoders.items() if field in read - caches.keys()}
+        self.targets = {
+            field: part
+            for field, part in model.decoders.items()
+            if field in made - stored.keys() and field == base_of(field)
+        }
 
     def lengths(self) -> list[list[int]]:
         """Characters of each caption of each row."""
@@ -59,7 +84,7 @@ class Source:
                 owner_P = torch.tensor([i for i, _ in rows], dtype=torch.int64)
                 batch.present[field] = torch.zeros(len(chosen), dtype=torch.bool).index_fill(0, owner_P, True)
                 if rows:
-                    feeds[field] = Feed(cached.cache.read([p for _, p in rows]), owner_P, encoded=cached.encoded)
+                    feeds[field] = Feed(cached.read([p for _, p in rows]), owner_P, encoded=cached.encoded)
         return batch
 
     def _with_caption(self, row: int, caption: int) -> Sample:

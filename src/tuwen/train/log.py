@@ -16,7 +16,7 @@ except ImportError:  # Windows keeps no such count
     resource = None  # type: ignore[assignment]
 
 Report = Callable[[dict[str, Any]], None]
-"""Takes the events of a run: kind is estimate, cache, step, evaluation, warning, saved or done."""
+"""Takes the events of a run: kind is estimate, cache, step, evaluation, averaged, warning, saved, stage or done."""
 
 
 def peak_memory_mb() -> float:

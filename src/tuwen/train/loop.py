@@ -6,46 +6,26 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from tuwen import diagnose, directory
-from tuwen._files import cannot_write
-from tuwen.card import card
+from tuwen import diagnose
 from tuwen.data._dataset import Dataset
 from tuwen.errors import ConfigError, DataError
-from tuwen.evaluation import Evaluation, evaluate, less_is_better
-from tuwen.generate.greedy import Config as Greedy
+from tuwen.evaluation import Evaluation
 from tuwen.recipe import Recipe
-from tuwen.train.best import Best
-from tuwen.train.checkpoint import State, newest_state, save_state
+from tuwen.train.checkpoint import State, save_state
+from tuwen.train.cost import estimate, fitting
+from tuwen.train.derived import Derived
 from tuwen.train.feed import Ahead, cut
 from tuwen.train.interrupt import interruptible
-from tuwen.train.log import Log, Report, peak_memory_mb
-from tuwen.train.optimiser import (
-    Average,
-    make_optimiser,
-    moving,
-    optimiser_tensors,
-    restore_optimiser,
-    set_lr,
-    swapped,
-    trainable,
-)
-from tuwen.train.precision import random_states, set_random_states
-from tuwen.train.samples import write_sheet
-from tuwen.train.setup import (
-    Machine,
-    Unfinished,
-    estimate,
-    fitting,
-    learned_routes,
-    moving_names,
-    prepare_data,
-)
-from tuwen.train.sources import make_sources
-from tuwen.train.start import first_model, recipe_to_start_with
+from tuwen.train.log import Report, peak_memory_mb
+from tuwen.train.looks import Looks
+from tuwen.train.optimiser import Average, learned_tensors, make_optimiser, restore_learned, set_lr, trainable
+from tuwen.train.setup import Setup
+from tuwen.train.sources import derived_fields, learned_routes, make_sources, usable
 from tuwen.types import Batch, Terms
 
 _FIRST = 20
@@ -89,19 +69,26 @@ def train(
     settings += [f"train.time_limit_s={time_limit_s}"] if time_limit_s else []
     settings += [f"train.seed={seed}"] if seed is not None else []
     settings += [f"train.start_from={start_from}"] if start_from else []
-    run = Run(data, Path(out), recipe, settings, resume, report)
+    setup = Setup(data, Path(out), recipe, settings, resume=resume, report=report)
+    runs = [Run(setup, number) for number in range(setup.number, setup.num_stages)]
+    if setup.state is None:
+        for run in runs:
+            run.check()
+        setup.begin()
     with interruptible() as stopped:
-        _loop(run, stopped)
-    run.finish()
-    return run.out
+        for run in runs:
+            run.begin()
+            _loop(run, stopped)
+            run.finish()
+    return setup.out
 
 
 def _loop(run: Run, stopped: list[bool]) -> None:
     settings, ahead, saved_at = run.recipe.train, Ahead(run.sources.learned, run.sources.plan), time.monotonic()
     run.model.train()
-    if run.step == 0 and settings.start_from:
+    if run.at == 0 and settings.start_from:
         run.evaluate()  # a run that only makes it worse keeps what it began with
-    while run.step < run.steps and not run.out_of_patience():
+    while run.step < run.steps and not run.looks.out_of_patience():
         terms, lr = run.learn(ahead.take(run.step))
 
         if run.step <= 10 or run.step % 10 == 0 or run.step == run.steps:
@@ -116,71 +103,69 @@ def _loop(run: Run, stopped: list[bool]) -> None:
         if stopped:
             ahead.close()
             raise KeyboardInterrupt(
-                f"stopped at step {run.step} of {run.steps}; go on with: tuwen train --resume -o {run.out}"
+                f"stopped at step {run.at} of {run.end}{f' ({run.name})' if run.name else ''}; "
+                f"go on with: tuwen train --resume -o {run.out}"
             )
     ahead.close()
 
 
 class Run:
-    """One run of training: what it learns from, where it stands, and what it has seen to be best."""
+    """One stage of training, of most recipes the only one: what it learns from, where it stands, what it has seen to be best."""
 
-    def __init__(
-        self, data: Any, out: Path, recipe: str | Recipe, settings: Sequence[str], resume: bool, report: Report | None
-    ):
-        self.out, self.began = out, time.monotonic()
-        with cannot_write(out):
-            out.mkdir(parents=True, exist_ok=True)
-        unfinished = Unfinished(out)
-        about = unfinished.read() if resume and unfinished.exists() else {}
-        state = newest_state(out) if about else None  # None: killed before the first was whole, so it begins anew
-        ignored = ", ".join(settings) if about else ""
-        if about:
-            recipe, settings = Recipe.from_dict(about["recipe"]), ()
-            data = data or about["data"]
-        recipe = recipe or recipe_to_start_with(settings) or "coca"
-        if not data:
-            raise ConfigError(f"{out} holds no run to resume; say what to learn from: tuwen train DATA -o {out}")
-        self.log = Log(out / "log.jsonl", report, step=state.step if state else 0)
-        if ignored:
-            self.log("warning", text=f"--resume keeps the settings that the run began with; without effect: {ignored}")
-        self.dataset, self.recipe, rows, held_out = prepare_data(data, recipe, settings)
-        self.data_name = str(data) if isinstance(data, str | Path) else self.dataset.name
-        self.machine = Machine.of(self.recipe, about.get("precision", ""))
-        self.model = unfinished.model(about) if state else first_model(self.recipe, rows, out)
-        self.model.to(self.machine.device)
+    def __init__(self, setup: Setup, number: int = 0):
+        self.setup, self.number, self.out = setup, number, setup.out
+        self.recipe, self.model, self.machine = setup.recipe.at(number), setup.model, setup.machine
+        self.name = setup.recipe.stages[number].name if setup.recipe.stages else ""
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
         self.routes = learned_routes(self.recipe)
-        self.sources = make_sources(
-            self.model, rows, held_out, machine=self.machine, log=self.log, name=self.dataset.name
-        )
         for objective in self.objectives.values():
             if hasattr(objective, "fit"):
-                objective.fit(self.sources.learned.samples)
-        fingerprint = self.dataset.fingerprint()
-        if about and about["fingerprint"] != fingerprint:
-            self.log("warning", text="the data has changed since this run began; it goes on with the data as it is now")
-        self._start()
-        if state:
-            self._restore(state)
-            return
-        self._check_metric()
-        self._say_cost()
-        precision = str(self.machine.precision).removeprefix("torch.")
-        unfinished.begin(self.model, {"data": self.data_name, "fingerprint": fingerprint, "precision": precision})
+                objective.fit(usable(setup.rows.learned, self.recipe))
 
-    def _start(self) -> None:
-        train = self.recipe.train
+    def check(self) -> None:
+        """Refuses what cannot work, and says what the stage will cost, before the first step of all stages."""
+        self.setup.turn_to(self.number)
+        self._open()
+        self.looks.check()
+        self.log("estimate", **estimate(self, self._usual_steps()))
+
+    def begin(self) -> None:
+        """Makes everything ready for the first step, or for that after the state of a run that was stopped."""
+        self.setup.enter(self.number)
+        self._open(derived_fields(self.model, self.recipe, self.setup.rows, self.machine, self.setup.log))
+        train, state = self.recipe.train, self.setup.state
         torch.manual_seed(train.seed)
         self.weights = list(trainable(self.model).values())
         self.optimiser = make_optimiser(self.model, train)
         self.average = Average(self.model, train.ema)
-        self.step, self.saved, self.planned, self.spent_s = 0, -1, False, 0.0
-        steps = train.steps or max(1, math.ceil(train.epochs * self.sources.plan.steps_per_epoch))
-        self._set_steps(steps, train.evaluations)
-        self.best, self.best_step, self.since_best = math.nan, 0, 0
-        self.figures: dict[str, float] = {}
-        self.best_weights, self.averaged = Best(self.out, train.average_best), train.average_best < 2
+        self.step, self.saved, self.planned = 0, -1, False
+        self._set_steps(self._usual_steps(), train.evaluations)
         self.took_s: list[float] = []
+        if state and self.number == self.setup.number:
+            self._restore(state)
+
+    def _open(self, derived: Mapping[str, Derived] = MappingProxyType({})) -> None:
+        self.sources = make_sources(self.model, self.recipe, self.setup.rows, derived)
+        earlier = self.setup.earlier_figures(self.number)
+        self.looks = Looks(self.setup, self.recipe, self.sources.held_out, self.objectives, earlier)
+
+    @property
+    def at(self) -> int:
+        """Steps that were made, those of the stages before among them."""
+        return self.setup.before + self.step
+
+    @property
+    def end(self) -> int:
+        """Step at which the stage ends, counted as `at`."""
+        return self.setup.before + self.steps
+
+    def log(self, kind: str, *, keep: bool = True, **values: Any) -> None:
+        """Records an event, with the name of the stage where there are several."""
+        self.setup.log(kind, keep=keep, **({"stage": self.name} if self.name else {}), **values)
+
+    def _usual_steps(self) -> int:
+        train = self.recipe.train
+        return train.steps or max(1, math.ceil(train.epochs * self.sources.plan.steps_per_epoch))
 
     def _set_steps(self, steps: int, evaluations: int) -> None:
         self.steps, self.evaluations = steps, max(1, evaluations)
@@ -199,7 +184,7 @@ class Run:
         self.optimiser.zero_grad()
         if not math.isfinite(loss := float(terms["loss"])):
             raise ConfigError(
-                f"the loss is {loss} at step {self.step + 1}; try a smaller learning rate: --set train.lr={train.lr / 3:g}"
+                f"the loss is {loss} at step {self.at + 1}; try a smaller learning rate: --set train.lr={train.lr / 3:g}"
             )
         self.average.update(self.model, self.step)
         self.step += 1
@@ -234,7 +219,7 @@ class Run:
         rows_per_s = self.sources.plan.batch * len(recent) / max(1e-9, sum(recent))
         left_s = (self.steps - self.step) * sum(recent) / len(recent)
         self.log(
-            "step", step=self.step, steps=self.steps, **values, lr=round(lr, 8), rows_per_s=round(rows_per_s, 1),
+            "step", step=self.at, steps=self.end, **values, lr=round(lr, 8), rows_per_s=round(rows_per_s, 1),
             left_s=round(left_s), memory_mb=round(peak_memory_mb()),
         )  # fmt: skip
 
@@ -244,89 +229,33 @@ class Run:
         """Judges the (averaged) weights, keeps the model if it is the best so far, and warns of what goes wrong."""
         began = time.monotonic()
         with self.average.applied(self.model):
-            result = self._judge()
-            drawn = self._draw(result)
-            score = self._score(result.figures)
-            better = math.isnan(self.best) or score > self.best
-            if better:
-                self.best, self.best_step, self.since_best, self.figures = score, self.step, 0, result.figures
-                self._keep()
-            else:
-                self.since_best += 1
-            if not self.averaged:
-                self.best_weights.offer(score, self.step, moving(self.model))
-        figures = {name: round(value, 5) for name, value in result.figures.items()}
-        samples = result.rows[:_SAMPLES]
+            result, better = self.looks.look(self.at, self.end)
+            drawn = self.looks.draw(result, self.at)
         took_s = round(time.monotonic() - began, 2)
-        self.log("evaluation", step=self.step, figures=figures, best=better, samples=samples, took_s=took_s, **drawn)
+        samples = result.rows[:_SAMPLES]
+        self._log_look("evaluation", result, best=better, samples=samples, took_s=took_s, **drawn)
         for text in diagnose.warnings_of(result.figures, self.sources.plan.batch):
-            self.log("warning", step=self.step, text=text)
+            self.log("warning", step=self.at, text=text)
 
     def average_best(self) -> None:
         """Keeps the mean of the weights of the best evaluations in place of the best ones, if it judges better."""
-        steps = self.best_weights.steps
-        if len(steps) > 1:
-            with swapped(self.model, self.best_weights.mean()):
-                result = self._judge()
-                score = self._score(result.figures)
-                better = score > self.best
-                if better:
-                    self.best, self.figures = score, result.figures
-                    self._keep(averaged=steps)
-            figures = {name: round(value, 5) for name, value in result.figures.items()}
-            self.log("averaged", step=self.step, steps=steps, figures=figures, best=better)
-        self.averaged, self.saved = True, -1
+        self.saved = -1
+        if found := self.looks.look_at_mean(self.at, self.end):
+            self._log_look("averaged", found[0], best=found[1], steps=self.looks.best_weights.steps)
 
-    def _judge(self, rows: int = 0) -> Evaluation:
-        rows = rows or self.recipe.train.evaluate_rows
-        batches = (b.to(self.machine.device) for b in self.sources.held_out.in_order(64, rows))
-        with self.machine.autocast():
-            return evaluate(self.model, batches, method=Greedy(), objectives=self.objectives, weight=self.recipe.weight)
-
-    def _draw(self, found: Evaluation) -> dict[str, Any]:
-        """Where the pictures are that the model draws of the first validation rows now; empty for one that does not draw."""
-        with self.machine.autocast():
-            path = write_sheet(self.model, self.sources.held_out.samples, self.out, self.step, found.drawn)
-        return {"drawn": path} if path else {}
-
-    def _score(self, figures: Mapping[str, float]) -> float:
-        metric = self.recipe.train.metric
-        if not figures:
-            return float(self.step)  # nothing to look at: the latest is kept
-        if metric not in figures:
-            raise ConfigError(f"train.metric is {metric!r}; the evaluation gives: {', '.join(figures)}.")
-        less = metric in less_is_better() or metric in self.recipe.objective
-        return -figures[metric] if less else figures[metric]
-
-    def _check_metric(self) -> None:
-        """Refuses a metric that is not there now, not after hours; all rows are judged only where 64 do not have it."""
-        if self.recipe.train.metric not in self._judge(64).figures:
-            self._score(self._judge().figures)
-
-    def _keep(self, averaged: Sequence[int] = ()) -> None:
-        text = card(
-            self.model,
-            dataset=self.dataset,
-            figures=self.figures,
-            step=self.step,
-            steps=self.steps,
-            averaged=averaged,
-            data=self.data_name,
-        )
-        directory.save(self.model, self.out, card=text, figures=self.figures)
-
-    def out_of_patience(self) -> bool:
-        return bool(self.recipe.train.patience) and self.since_best >= self.recipe.train.patience
+    def _log_look(self, kind: str, result: Evaluation, **values: Any) -> None:
+        figures = {name: round(value, 5) for name, value in result.figures.items()}
+        self.log(kind, step=self.at, figures=figures, **values)
 
     # -- time and cost ---------------------------------------------------------------------------------------------
 
     def plan_time(self) -> None:
         """Turns the time limit into a number of steps, so that the schedule is known and a resumed run is the same."""
-        train, began = self.recipe.train, time.monotonic()
+        began = time.monotonic()
         self.evaluate()
         evaluate_s = time.monotonic() - began
         self.planned = True
-        steps, looks, left_s = fitting(train, _FIRST, self.took_s, evaluate_s)
+        steps, looks, left_s = fitting(self.recipe.train, _FIRST, self.took_s, evaluate_s)
         self._set_steps(steps, looks)
         if left_s < 0:
             self.log(
@@ -335,83 +264,44 @@ class Run:
             )
         self.save()
 
-    def _say_cost(self) -> None:
-        """Times one step without learning from it, then says what the run will cost."""
-        random = random_states(self.machine.device)
-        before = {
-            name: buffer.clone() for name, buffer in self.model.named_buffers()
-        }  # batch norms count what they see
-        batch = self.sources.learned.batch(self.sources.plan.items(0))
-        optimiser = make_optimiser(self.model, self.recipe.train)  # not the run's own, and at a learning rate of 0
-        for group in optimiser.param_groups:
-            group["lr"] = 0.0
-        for _ in range(2):  # the first also builds kernels
-            began = time.monotonic()
-            self.model.train()
-            self.backward(batch)
-            optimiser.step()
-            optimiser.zero_grad()
-            step_s = time.monotonic() - began
-        set_random_states(random)
-        self.model.load_state_dict(before, strict=False)
-        steps = self.steps if not self.recipe.train.time_limit_s else int(self.recipe.train.time_limit_s / step_s)
-        cost = estimate(self.model, self.sources.caches, len(self.sources), step_s, steps, self.out)
-        precision = str(self.machine.precision).removeprefix("torch.")
-        self.log(
-            "estimate", device=str(self.machine.device), precision=precision, threads=torch.get_num_threads(), **cost
-        )
-
     # -- stopping and going on -------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """Writes the state that --resume reads."""
-        moving, weights = moving_names(self.model), self.model.state_dict()
-        tensors = {f"model.{name}": weights[name] for name in moving}
-        tensors |= {f"average.{name}": value for name, value in self.average.weights.items()}
-        tensors |= optimiser_tensors(self.model, self.optimiser)
-        tensors |= random_states(self.machine.device)
         plain = {
-            "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned, "best": None if math.isnan(self.best) else self.best,
-            "best_step": self.best_step, "since_best": self.since_best, "figures": self.figures,
-            "spent_s": self.spent_s + time.monotonic() - self.began,
-            "averaged": self.averaged, "best_weights": self.best_weights.kept,
+            "stage": self.number, "before": self.setup.before, "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned,
+            "spent_s": self.setup.took_s(), **self.looks.plain(),
         }  # fmt: skip
-        save_state(self.out, self.step, tensors, plain)
-        self.best_weights.saved()
+        save_state(self.out, self.at, learned_tensors(self.model, self.average, self.optimiser), plain)
+        self.looks.best_weights.saved()
         self.saved = self.step
-        self.log("saved", keep=False, step=self.step)
+        self.log("saved", keep=False, step=self.at)
 
     def _restore(self, state: State) -> None:
-        tensors, plain = state.tensors, state.plain
-        weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-        self.model.load_state_dict(weights, strict=False)
-        for name, value in self.average.weights.items():
-            value.copy_(tensors[f"average.{name}"])
-        restore_optimiser(self.model, self.optimiser, tensors)
-        set_random_states(tensors)
+        plain = state.plain
+        restore_learned(state.tensors, self.model, self.average, self.optimiser)
         self._set_steps(plain["steps"], plain["evaluations"])
-        self.step, self.saved, self.planned = state.step, state.step, plain["planned"]
-        self.best = math.nan if plain["best"] is None else plain["best"]
-        self.best_step, self.since_best = plain["best_step"], plain["since_best"]
-        self.figures, self.spent_s = plain["figures"], plain["spent_s"]
-        self.averaged = plain.get("averaged", self.averaged)
-        self.best_weights.restore(plain.get("best_weights", []))
+        self.step = self.saved = state.step - self.setup.before
+        self.planned = plain["planned"]
+        self.setup.spent_s = plain["spent_s"]
+        self.looks.restore(plain)
 
     def finish(self) -> None:
-        """Says what came out; the state of a finished run is kept, so that resuming it does nothing."""
-        if not self.averaged:
+        """Says what came out; the state of a finished stage is kept, so that resuming it does nothing."""
+        if not self.looks.averaged:
             self.average_best()
         if self.saved != self.step:
             self.save()
-        took_s = round(self.spent_s + time.monotonic() - self.began, 1)
+        self.setup.before, last = self.at, self.number + 1 == self.setup.num_stages
+        self.setup.turn_to(self.number + 1 if last else self.number)
         self.log(
-            "done",
-            step=self.step,
+            "done" if last else "stage",
+            step=self.setup.before,
             path=str(self.out),
-            figures=self.figures,
+            figures=self.looks.figures,
             can=self.model.can(),
-            best_step=self.best_step,
-            took_s=took_s,
+            best_step=self.looks.best_step,
+            took_s=round(self.setup.took_s(), 1),
             memory_mb=round(peak_memory_mb()),
         )
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.recipe import Train
+from tuwen.train.precision import random_states, set_random_states
 
 _MOMENTUM = 0.95
 """Decay of the running mean of gradients that Muon makes orthogonal, looked ahead as Nesterov's."""
@@ -131,13 +132,25 @@ def set_lr(optimiser: torch.optim.Optimizer, step: int, steps: int, train: Train
 
 def moving(model: nn.Module) -> dict[str, Tensor]:
     """What training changes: trainable weights, and the running statistics of batch norms that are not frozen."""
-    frozen = tuple(f"{name}." for name, part in model.named_modules() if name and getattr(part, "frozen", False))
+    still = _still(model)
     statistics = {
         name: buffer
         for name, buffer in model.named_buffers()
-        if buffer.is_floating_point() and not (frozen and name.startswith(frozen))
+        if buffer.is_floating_point() and not name.startswith(still)
     }
     return {**trainable(model), **statistics}
+
+
+def moving_names(model: nn.Module) -> set[str]:
+    """Names in the state_dict that training may change: all but those of frozen parts."""
+    still = _still(model)
+    return {name for name in model.state_dict() if not name.startswith(still)}
+
+
+def _still(model: nn.Module) -> tuple[str, ...]:
+    """What the names of weights begin with that training leaves alone: of frozen parts, and of those of other stages."""
+    parts = ((name, part) for name, part in model.named_modules() if name)
+    return tuple(f"{n}." for n, part in parts if getattr(part, "frozen", False) or getattr(part, "resting", False))
 
 
 class Average:
@@ -176,6 +189,26 @@ def swapped(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
             tensor.data = kept[name]
 
 
+def learned_tensors(model: nn.Module, average: Average, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """All that a step changes, for the state of a run: weights, their average, the optimiser's averages, random numbers."""
+    moving, weights = moving_names(model), model.state_dict()
+    tensors = {f"model.{name}": weights[name] for name in moving}
+    tensors |= {f"average.{name}": value for name, value in average.weights.items()}
+    return tensors | optimiser_tensors(model, optimiser) | random_states(next(model.parameters()).device)
+
+
+def restore_learned(
+    tensors: Mapping[str, Tensor], model: nn.Module, average: Average, optimiser: torch.optim.Optimizer
+) -> None:
+    """Takes back what `learned_tensors` gave."""
+    weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    model.load_state_dict(weights, strict=False)
+    for name, value in average.weights.items():
+        value.copy_(tensors[f"average.{name}"])
+    restore_optimiser(model, optimiser, tensors)
+    set_random_states(tensors)
+
+
 def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimiser's state by the names of the weights, for the checkpoint."""
     found = {}
@@ -185,7 +218,7 @@ def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dic
     return found
 
 
-def restore_optimiser(model: nn.Module, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def restore_optimiser(model: nn.Module, optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     for name, p in trainable(model).items():
         keys = [key for key in ("step", "exp_avg", "exp_avg_sq", "momentum") if f"optimiser.{key}.{name}" in tensors]
         if keys:

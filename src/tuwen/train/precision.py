@@ -5,11 +5,37 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 
 from tuwen.errors import ConfigError
+from tuwen.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where and how exactly the run computes."""
+
+    device: torch.device
+    precision: torch.dtype
+
+    @classmethod
+    def of(cls, recipe: Recipe, precision: str = "") -> Machine:
+        """As the recipe says; `precision` where an earlier self-test has chosen it."""
+        if recipe.train.threads:
+            torch.set_num_threads(recipe.train.threads)
+        device = choose_device(recipe.train.device)
+        return cls(device, choose_precision(precision or recipe.train.precision, device))
+
+    @property
+    def precision_name(self) -> str:
+        return str(self.precision).removeprefix("torch.")
+
+    def autocast(self) -> Any:
+        return autocast(self.device, self.precision)
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -1,58 +1,125 @@
-"""Everything that stands before the first step: data, recipe, model, caches, and what the run will cost."""
+"""Everything that stands before the first step: data, recipe, model, caches, and where an earlier run was stopped."""
 
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from tuwen import registry
-from tuwen._files import atomic, write_atomic
+from tuwen._files import atomic, cannot_write, write_atomic
 from tuwen._tensors import read_tensors, write_tensors
 from tuwen.data._config import Data
 from tuwen.data._dataset import Dataset, open_data
-from tuwen.data._files import cache_folder
+from tuwen.directory import FIGURES, stored
 from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.model import CrossModal
-from tuwen.recipe import Recipe, Train
-from tuwen.train.cache import Cached
-from tuwen.train.log import Log, peak_memory_mb
-from tuwen.train.precision import autocast, choose_device, choose_precision
-from tuwen.types import Route, Sample
-
-_LOOKING = 0.1
-"""Share of a time limit that may go into looking at the validation part; three looks are taken whatever they cost."""
-_AT_ONCE = 16
-"""Pictures that one core encodes at once."""
-_log = logging.getLogger("tuwen")
+from tuwen.recipe import Recipe
+from tuwen.train.checkpoint import newest_state
+from tuwen.train.log import Log, Report
+from tuwen.train.optimiser import moving_names
+from tuwen.train.precision import Machine
+from tuwen.train.sources import read_rows, usable
+from tuwen.train.start import first_model, recipe_to_start_with
+from tuwen.types import Sample, base_of
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where and how exactly the run computes."""
+class Setup:
+    """What a run stands on.
 
-    device: torch.device
-    precision: torch.dtype
+    Args:
+        data, out, recipe, settings, resume, report: as `tuwen.train.loop.train` takes them.
+    """
 
-    @classmethod
-    def of(cls, recipe: Recipe, precision: str = "") -> Machine:
-        """As the recipe says; `precision` where an earlier self-test has chosen it."""
-        if recipe.train.threads:
-            torch.set_num_threads(recipe.train.threads)
-        device = choose_device(recipe.train.device)
-        return cls(device, choose_precision(precision or recipe.train.precision, device))
+    def __init__(
+        self,
+        data: Any,
+        out: Path,
+        recipe: str | Recipe = "",
+        settings: Sequence[str] = (),
+        *,
+        resume: bool = False,
+        report: Report | None = None,
+    ):
+        self.out, self.began, self.spent_s = out, time.monotonic(), 0.0
+        with cannot_write(out):
+            out.mkdir(parents=True, exist_ok=True)
+        self._unfinished = Unfinished(out)
+        about = self._unfinished.read() if resume and self._unfinished.exists() else {}
+        self.state = newest_state(out) if about else None
+        """Where to go on; None: at the beginning, also after a kill before the first was whole."""
+        self.number = self.state.plain.get("stage", 0) if self.state else 0
+        """Of the stage that the run is in, from 0."""
+        self.before = self.state.plain.get("before", 0) if self.state else 0
+        """Optimiser steps of the stages before it."""
+        ignored = ", ".join(settings) if about else ""
+        if about:
+            recipe, settings = Recipe.from_dict(about["recipe"]), ()
+            data = data or about["data"]
+        recipe = recipe or recipe_to_start_with(settings) or "coca"
+        if not data:
+            raise ConfigError(f"{out} holds no run to resume; say what to learn from: tuwen train DATA -o {out}")
+        self.log = Log(out / "log.jsonl", report, step=self.state.step if self.state else 0)
+        if ignored:
+            self.log("warning", text=f"--resume keeps the settings that the run began with; without effect: {ignored}")
+        self.dataset, self.recipe, rows, held_out = prepare_data(data, recipe, settings)
+        self.recipe.check_stages()
+        self.data_name = str(data) if isinstance(data, str | Path) else self.dataset.name
+        self.machine = Machine.of(self.recipe, about.get("precision", ""))
+        self.model = self._unfinished.model(about) if self.state else first_model(self.recipe, rows, out)
+        self.model.to(self.machine.device)
+        self.rows = read_rows(self.model, rows, held_out, machine=self.machine, log=self.log, name=self.dataset.name)
+        self.fingerprint = self.dataset.fingerprint()
+        if about and about["fingerprint"] != self.fingerprint:
+            self.log("warning", text="the data has changed since this run began; it goes on with the data as it is now")
 
-    def autocast(self) -> Any:
-        return autocast(self.device, self.precision)
+    @property
+    def num_stages(self) -> int:
+        """Stages of the run, 1 or more."""
+        return max(1, len(self.recipe.stages))
+
+    def turn_to(self, number: int) -> None:
+        """Lets the parts of a stage learn and its routes be run; after the last one all are as in use."""
+        stages, model = self.recipe.stages, self.model
+        if number == len(stages) or not stages:
+            model.let_learn()
+            model.routes, model.recipe = dict(self.recipe.routes), self.recipe
+            return
+        reached = "" if number + 1 == len(stages) else stages[number].name
+        model.let_learn(stages[number].parts)
+        model.routes = dict(self.recipe.at(number).routes)
+        model.recipe = replace(self.recipe, reached=reached)
+
+    def enter(self, number: int) -> None:
+        """Turns to a stage, with the best model of the one before."""
+        if number:
+            self.model.load_state_dict(self._unfinished.first_weights(number, self.out))
+        self.turn_to(number)
+
+    def earlier_figures(self, number: int) -> dict[str, float]:
+        """Figures of the stages before one that lets their parts be as they are."""
+        stages = self.recipe.stages
+        learned = {place for stage in stages[:number] for place in stage.parts}
+        if not number or learned & set(stages[number].parts) or not (self.out / FIGURES).is_file():
+            return {}
+        found: dict[str, float] = json.loads((self.out / FIGURES).read_text("utf-8"))
+        return found
+
+    def begin(self) -> None:
+        """Writes down that a run begins, so that it can be resumed."""
+        self.turn_to(0)
+        about = {"recipe": self.recipe.to_dict(), "data": self.data_name, "fingerprint": self.fingerprint}
+        self._unfinished.begin(self.model, {**about, "precision": self.machine.precision_name})
+
+    def took_s(self) -> float:
+        """Seconds since the run began, without those in which it was stopped."""
+        return self.spent_s + time.monotonic() - self.began
 
 
 def choose_recipe(recipe: str | Recipe, dataset: Dataset, settings: Sequence[str]) -> Recipe:
@@ -72,87 +139,18 @@ def data_options(recipe: str | Recipe, settings: Sequence[str]) -> Data:
     return bare.data
 
 
-def usable(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
-    """The rows that some route of the recipe can learn from."""
-
-    def has(sample: Sample, field: str) -> bool:
-        value = sample.fields.get(field)
-        return value is not None and not (isinstance(value, list | tuple) and not value)
-
-    making = [route for route in recipe.routes.values() if route.make]
-
-    def learns(sample: Sample) -> bool:
-        if making:
-            return any(has(sample, r.make or "") and any(has(sample, g) for g in r.given) for r in making)
-        return all(has(sample, g) for route in recipe.routes.values() for g in route.given)
-
-    return [sample for sample in samples if learns(sample)]
-
-
-def learned_routes(recipe: Recipe) -> dict[str, Route]:
-    """The routes that a training step runs: those of the recipe, and those that its objectives add."""
-    routes = dict(recipe.routes)
-    for config in recipe.objective.values():
-        routes |= config.routes(recipe.routes) if hasattr(config, "routes") else {}
-    return routes
-
-
 def check_fields(recipe: Recipe, dataset: Dataset) -> None:
     """Refuses data that lacks a field of the recipe altogether.
 
     Raises:
         DataError: says which field is missing and which there are.
     """
-    for field in {*recipe.encode, *recipe.decode}:
+    for field in {*recipe.encode, *map(base_of, recipe.decode)}:
         if field not in dataset.fields:
             raise DataError(
                 f"recipe {recipe.name!r} needs the field {field!r}; {dataset.name} has: {', '.join(dataset.fields) or 'nothing'}. "
                 f"`tuwen data {dataset.name}` tells what is there and what is wrong with it."
             )
-
-
-def make_caches(
-    model: CrossModal,
-    samples: Sequence[Sample],
-    machine: Machine,
-    log: Log,
-    broken: Callable[[int, DataError], None],
-    *,
-    learned: int = 0,
-    targets: bool = False,
-) -> dict[str, Cached]:
-    """Caches of every picture field: features where the encoder is frozen, decoded pixels otherwise.
-
-    Args:
-        learned: how many of the samples, the first, are learned from: their pictures are also made in `data.views`.
-        targets: the pixels that decoders are to make, instead of what encoders read.
-    """
-    caches: dict[str, Cached] = {}
-    # on a CPU, a few pictures for each core are faster than each picture on all cores (66 against 49 a second on two)
-    cores = torch.get_num_threads() if machine.device.type == "cpu" else 1
-    pool = ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
-    for field, part in (model.decoders if targets else model.encoders).items():
-        if getattr(part, "modality", "") != "image":
-            continue
-        cached = Cached(field, part, model.recipe.data)
-
-        def features(data: torch.Tensor, part: Any = part) -> torch.Tensor:
-            with torch.inference_mode(), machine.autocast():
-                return part.features(data.to(machine.device), None)
-
-        def run(data: torch.Tensor, features: Callable[[torch.Tensor], torch.Tensor] = features) -> torch.Tensor:
-            return torch.cat(list(pool.map(features, data.split(_AT_ONCE))))
-
-        start = time.perf_counter()
-
-        def progress(done: int, of: int, field: str = field, start: float = start) -> None:
-            rate = done / max(1e-9, time.perf_counter() - start)
-            log("cache", keep=done == of, field=field, done=done, of=of, rows_per_s=round(rate, 1))
-
-        cached.build(samples, run, skip=broken, progress=progress, learned=learned)
-        caches[field] = cached
-    pool.shutdown()
-    return caches
 
 
 class Unfinished:
@@ -175,8 +173,16 @@ class Unfinished:
             write_tensors(temporary, frozen)
         write_atomic(
             self.run_path,
-            json.dumps({"recipe": model.recipe.to_dict(), "learned": model.learned(), **about}, ensure_ascii=False),
+            json.dumps({"learned": model.learned(), **about}, ensure_ascii=False),
         )
+
+    def first_weights(self, number: int, out: Path) -> dict[str, Tensor]:
+        """What a later stage begins with: the model that was the best when it was asked first."""
+        path = self.folder / f"first-{number}.safetensors"
+        if not path.is_file():
+            with atomic(path) as temporary:
+                write_tensors(temporary, stored(out)[2])
+        return read_tensors(path)[0]
 
     def read(self) -> dict[str, Any]:
         try:
@@ -189,54 +195,6 @@ class Unfinished:
         model = CrossModal.restored(Recipe.from_dict(about["recipe"]), about["learned"])
         model.load_state_dict(read_tensors(self.frozen_path)[0], strict=False)
         return model
-
-
-def moving_names(model: CrossModal) -> set[str]:
-    """Names in the state_dict that training changes: all but those of frozen encoders."""
-    frozen = tuple(f"encoders.{name}." for name, part in model.encoders.items() if getattr(part, "frozen", False))
-    return {name for name in model.state_dict() if not (frozen and name.startswith(frozen))}
-
-
-def estimate(
-    model: CrossModal, caches: Sequence[Cached], num_rows: int, step_s: float, steps: int, out: Path
-) -> dict[str, Any]:
-    """Time, memory and disk of the run, said before it starts; warns in the log where the disk is too small."""
-    weights = sum(p.numel() for p in model.parameters())
-    moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    cache_mb = sum(c.estimate_bytes(num_rows) for c in caches) / 1e6
-    disk_mb = (weights * 4 + moving * 4 * 4 * 2 + moving * 4 * model.recipe.train.average_best) / 1e6
-    free_mb = shutil.disk_usage(out).free / 1e6
-    if disk_mb > free_mb:
-        raise ConfigError(
-            f"{out} needs about {disk_mb:.0f} MB and its disk has {free_mb:.0f} MB; choose another place with -o"
-        )
-    return {
-        "parameters": weights,
-        "trained": moving,
-        "steps": steps,
-        "time_s": round(step_s * steps),
-        "memory_mb": round(peak_memory_mb() + moving * 12 / 1e6),
-        "disk_mb": round(disk_mb),
-        "cache_mb": round(cache_mb),
-        "cache": str(cache_folder(model.recipe.data.cache)),
-    }
-
-
-def fitting(train: Train, done: int, took_s: Sequence[float], evaluate_s: float) -> tuple[int, int, float]:
-    """How many steps and looks fit into the time limit of a run that has just begun.
-
-    Args:
-        done: steps that were made.
-        took_s: seconds of each of them, or of the last; the first five are slow and tell nothing.
-        evaluate_s: seconds of one look at the validation part.
-    Returns:
-        steps, those that were made among them; looks; seconds left for steps, below 0 where the looks take all.
-    """
-    step_s = median(took_s[5:] or took_s)  # a resumed run may have few
-    looks = max(3, min(train.evaluations, int(_LOOKING * train.time_limit_s / max(1e-6, evaluate_s))))
-    left_s = train.time_limit_s - sum(took_s) - evaluate_s * (looks + 1)
-    fit = done + max(1, int(left_s / step_s * 0.97))
-    return min(fit, train.steps) if train.steps else fit, looks, left_s
 
 
 def prepare_data(
@@ -253,7 +211,3 @@ def prepare_data(
             f"({'; '.join(str(r) for r in made.routes.values())}). `tuwen data {dataset.name}` tells what is there."
         )
     return dataset, made, rows, held_out
-
-
-def without_broken(samples: list[Sample], broken: dict[str, str]) -> list[Sample]:
-    return [s for s in samples if s.key not in broken] if broken else samples

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
 
 from tuwen.errors import DataError
 from tuwen.model import CrossModal
+from tuwen.recipe import Recipe
 from tuwen.train.cache import Cached
-from tuwen.train.feed import Source
+from tuwen.train.derived import Derived, derivable, derive
+from tuwen.train.feed import Source, Stored
 from tuwen.train.log import Log
 from tuwen.train.optimiser import learns_norms
 from tuwen.train.plan import POOL, Plan
-from tuwen.train.setup import Machine, make_caches, usable, without_broken
-from tuwen.types import Sample
+from tuwen.train.precision import Machine
+from tuwen.types import Route, Sample, base_of
+
+_AT_ONCE = 16
+"""Pictures that one core encodes at once."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The rows of both parts of the data that can be read, and where their pictures lie."""
+
+    learned: list[Sample]
+    held_out: list[Sample]
+    inputs: dict[str, Cached]
+    """Field -> what its encoder reads, or what a frozen one made of it."""
+    targets: dict[str, Cached]
+    """Field -> the pixels that its decoder is to make."""
+
+    @property
+    def caches(self) -> list[Cached]:
+        return [*self.inputs.values(), *self.targets.values()]
+
+    def __len__(self) -> int:
+        return len(self.learned) + len(self.held_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +54,11 @@ class Sources:
     held_out: Source
     plan: Plan
     """Which rows of `learned` each step sees."""
-    caches: list[Cached]
-    """What both read."""
-
-    def __len__(self) -> int:
-        return len(self.learned.samples) + len(self.held_out.samples)
 
 
-def make_sources(
+def read_rows(
     model: CrossModal, rows: list[Sample], held_out: list[Sample], *, machine: Machine, log: Log, name: str
-) -> Sources:
+) -> Rows:
     """Fills the caches; rows that cannot be read are refused, or left out and counted.
 
     Args:
@@ -42,23 +68,45 @@ def make_sources(
     Raises:
         DataError: a row cannot be read and data.on_error is "raise", or none is left.
     """
-    every, broken, recipe = [*rows, *held_out], {}, model.recipe
+    every, broken = [*rows, *held_out], {}
 
     def skip(row: int, error: DataError) -> None:
-        if recipe.data.on_error == "raise":
+        if model.recipe.data.on_error == "raise":
             raise error
         broken[every[row].key] = str(error)
 
-    caches, targets = (
+    inputs, targets = (
         make_caches(model, every, machine, log, skip, learned=len(rows), targets=targets) for targets in (False, True)
     )
     if broken:
         shown = "; ".join(list(broken.values())[:3])
         log("warning", text=f"left out {len(broken)} rows that cannot be read: {shown}", rows=sorted(broken))
-    rows = usable(without_broken(rows, broken), recipe)
+    rows = usable(without_broken(rows, broken), model.recipe)
     if not rows:
         raise DataError(f"{name}: no training row is left; all {len(broken)} cannot be read")
-    learned = Source(model, rows, caches, targets)
+    return Rows(learned=rows, held_out=without_broken(held_out, broken), inputs=inputs, targets=targets)
+
+
+def make_sources(
+    model: CrossModal, recipe: Recipe, rows: Rows, derived: Mapping[str, Derived] = MappingProxyType({})
+) -> Sources:
+    """Sources of what the routes of a stage read and make, and the plan of its steps.
+
+    Args:
+        recipe: of the stage; its parts alone learn in the model.
+        derived: derived field -> what was made of it.
+    Raises:
+        DataError: no row has what is to be learned from.
+    """
+    routes = learned_routes(recipe)
+    targets: dict[str, Stored] = {**rows.targets, **derived}
+    samples = usable(rows.learned, recipe)
+    if not samples:
+        ways = "; ".join(map(str, routes.values()))
+        raise DataError(
+            f"no training row that can be read has what a stage of recipe {recipe.name!r} learns from ({ways})"
+        )
+    learned = Source(model, samples, rows.inputs, targets, routes)
     plan = Plan(
         learned.lengths(),
         batch=recipe.train.batch,
@@ -67,5 +115,89 @@ def make_sources(
         pool=1 if learns_norms(model) else POOL,
         views=1 + len(recipe.data.views),
     )
-    looked_at = Source(model, without_broken(held_out, broken), caches, targets)
-    return Sources(learned=learned, held_out=looked_at, plan=plan, caches=[*caches.values(), *targets.values()])
+    held_out = Source(model, usable(rows.held_out, recipe), rows.inputs, targets, routes)
+    return Sources(learned=learned, held_out=held_out, plan=plan)
+
+
+def derived_fields(model: CrossModal, recipe: Recipe, rows: Rows, machine: Machine, log: Log) -> dict[str, Derived]:
+    """What a stage makes of what is frozen in it, made before its first step."""
+    found = {}
+    for field in derivable(model, recipe.routes.values()):
+        routes = {"read": Route(given=(base_of(field),), how="embed")}
+        learned, held_out = (Source(model, some, rows.inputs, routes=routes) for some in (rows.learned, rows.held_out))
+        views = 1 + len(recipe.data.views)
+        found[field] = derive(model, field, learned, held_out, views=views, machine=machine, log=log)
+    return found
+
+
+def learned_routes(recipe: Recipe) -> dict[str, Route]:
+    """The routes that a training step runs: those of the recipe, and those that its objectives add."""
+    routes = dict(recipe.routes)
+    for config in recipe.objective.values():
+        routes |= config.routes(recipe.routes) if hasattr(config, "routes") else {}
+    return routes
+
+
+def make_caches(
+    model: CrossModal,
+    samples: Sequence[Sample],
+    machine: Machine,
+    log: Log,
+    broken: Callable[[int, DataError], None],
+    *,
+    learned: int = 0,
+    targets: bool = False,
+) -> dict[str, Cached]:
+    """Caches of every picture field: features where the encoder is frozen, decoded pixels otherwise.
+
+    Args:
+        learned: how many of the samples, the first, are learned from: their pictures are also made in `data.views`.
+        targets: the pixels that decoders are to make, instead of what encoders read.
+    """
+    caches: dict[str, Cached] = {}
+    # on a CPU, a few pictures for each core are faster than each picture on all cores (66 against 49 a second on two)
+    cores = torch.get_num_threads() if machine.device.type == "cpu" else 1
+    pool = ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,))
+    for field, part in (model.decoders if targets else model.encoders).items():
+        if getattr(part, "modality", "") != "image":
+            continue
+        cached = Cached(field, part, model.recipe.data)
+
+        def features(data: torch.Tensor, part: Any = part) -> torch.Tensor:
+            with torch.inference_mode(), machine.autocast():
+                return part.features(data.to(machine.device), None)
+
+        def run(data: torch.Tensor, features: Callable[[torch.Tensor], torch.Tensor] = features) -> torch.Tensor:
+            return torch.cat(list(pool.map(features, data.split(_AT_ONCE))))
+
+        start = time.perf_counter()
+
+        def progress(done: int, of: int, field: str = field, start: float = start) -> None:
+            rate = done / max(1e-9, time.perf_counter() - start)
+            log("cache", keep=done == of, field=field, done=done, of=of, rows_per_s=round(rate, 1))
+
+        cached.build(samples, run, skip=broken, progress=progress, learned=learned)
+        caches[field] = cached
+    pool.shutdown()
+    return caches
+
+
+def usable(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
+    """The rows that some route of the recipe can learn from."""
+
+    def has(sample: Sample, field: str) -> bool:
+        value = sample.fields.get(field)
+        return value is not None and not (isinstance(value, list | tuple) and not value)
+
+    making = [route for route in recipe.routes.values() if route.make]
+
+    def learns(sample: Sample) -> bool:
+        if making:
+            return any(has(sample, base_of(r.make or "")) and any(has(sample, g) for g in r.given) for r in making)
+        return all(has(sample, g) for route in recipe.routes.values() for g in route.given)
+
+    return [sample for sample in samples if learns(sample)]
+
+
+def without_broken(samples: list[Sample], broken: dict[str, str]) -> list[Sample]:
+    return [s for s in samples if s.key not in broken] if broken else samples

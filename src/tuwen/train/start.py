@@ -23,7 +23,7 @@ def recipe_to_start_with(settings: Sequence[str]) -> Recipe | None:
     if not named or not named[-1]:
         return None
     recipe = recipe_of(named[-1])
-    return replace(recipe, train=replace(recipe.train, steps=0, time_limit_s=0.0))
+    return replace(recipe, train=replace(recipe.train, steps=0, time_limit_s=0.0), reached="")
 
 
 def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossModal:

@@ -1,4 +1,4 @@
-"""Pictures along a flow, of several requests: which are drawn side by side, from what noise, near which picture."""
+"""Pictures that come of noise, of several requests: which are drawn side by side, from what noise, near which picture."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tuwen.errors import DataError
-from tuwen.task._pictures import AT_ONCE, make
+from tuwen.errors import ConfigError, DataError
+from tuwen.task._pictures import AT_ONCE, make, maker, painter
 from tuwen.task._texts import between_texts, of_texts
 from tuwen.types import Latent, Located
 
@@ -48,27 +48,38 @@ class _Chance(NamedTuple):
     """For what else it takes beside a part that is kept."""
 
 
-class Flow:
+ALONG_A_FLOW = ("like", "mask", "without")
+"""Options that only flows have."""
+
+
+class OfNoise:
     """Draws some requests; all that is random is of each request's own seed.
 
     Args:
-        walk: of a request.
+        way: name of the route.
+        walk: of a request, among those that the route's decoder has.
         emit, stop: as `tuwen.task.draw.run` takes them.
     Raises:
         CannotError: the model learned without texts, or a request has neither text nor picture.
+        ConfigError: options of a flow for codes, or of codes for a flow.
         DataError: a picture or mask cannot be read, or the two do not belong together.
     """
 
     def __init__(
         self,
         model: CrossModal,
+        way: str,
         requests: Sequence[Request],
-        walk: Callable[[Request], Any],
+        walk: Callable[[Request, Sequence[str]], Any],
         emit: Emit,
         stop: Cancelled,
     ):
-        self.model, self.requests, self.walk, self.emit, self.stop = model, requests, walk, emit, stop
-        self.decoder: Any = model.decoders["image"]
+        self.model, self.way, self.requests, self.emit, self.stop = model, way, requests, emit, stop
+        self.decoder, self.painter = maker(model, way), painter(model, way)
+        self.flows = hasattr(self.decoder, "velocity")
+        if not self.flows and (odd := [name for name in ALONG_A_FLOW if any(one.has(name) for one in requests)]):
+            raise ConfigError(f"this model draws codes, not along a flow; leave out {' and '.join(odd)}")
+        self.walks = [walk(one, self.decoder.ways) for one in requests]
         self.generators: dict[int, torch.Generator] = {}
         self.near = {number: self._near(one) for number, one in enumerate(requests) if one.like is not None}
         self.done = 0
@@ -85,18 +96,20 @@ class Flow:
     @cached_property
     def parts(self) -> list[list[tuple[int, int]]]:
         """(number of the request, which of its pictures) of those that are drawn side by side, in the same steps."""
-        most = max(1, min(AT_ONCE, AT_ONCE * SIDE**2 // self.decoder.side**2))
+        most = max(1, min(AT_ONCE, AT_ONCE * SIDE**2 // self.painter.side**2))
         kinds: dict[Any, list[tuple[int, int]]] = {}
         for number, one in enumerate(self.requests):
-            kind = (self.walk(one).config, one.change, *(one.has(name) for name in ("like", "mask", "without")))
+            kind = (self.walks[number].config, one.change, *(one.has(name) for name in ("like", "mask", "without")))
             kinds.setdefault(kind, []).extend((number, index) for index in range(one.all))
         return [rows[start : start + most] for rows in kinds.values() for start in range(0, len(rows), most)]
 
     @cached_property
     def steps(self) -> int:
         """Of all parts together."""
-        firsts = [self.requests[part[0][0]] for part in self.parts]
-        return sum(self.walk(one).steps(1 - one.change) for one in firsts)
+        firsts = [part[0][0] for part in self.parts]
+        if not self.flows:
+            return sum(self.decoder.length for _ in firsts)
+        return sum(self.walks[number].steps(1 - self.requests[number].change) for number in firsts)
 
     def _drawn(self, part: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         """One picture for each."""
@@ -106,14 +119,16 @@ class Flow:
             raise _Stopped
         rows = [self.requests[number] for number, _ in part]
         chances = [self._chance(number) for number, _ in part]
-        like = self._like(part, [chance.more for chance in chances])
+        more: dict[str, Any] = {}
+        if self.flows:
+            away = of_texts(self.model, [one.without for one in rows]) if rows[0].without else None
+            more = {"like": self._like(part, [chance.more for chance in chances]), "away": away}
         made_PCHW = make(
-            self.decoder, self._said(part), method=self.walk(rows[0]), like=like,
+            self.model, self.way, self._said(part), method=self.walks[part[0][0]],
             noise=torch.cat([chance.noise_1CHW for chance in chances]).to(self.model.device),
-            away=of_texts(self.model, [one.without for one in rows]) if rows[0].without else None,
-            told=self._told({number for number, _ in part}),
+            told=self._told({number for number, _ in part}), **more,
         )  # fmt: skip
-        found: list[np.ndarray] = self.decoder.pictures(made_PCHW)
+        found: list[np.ndarray] = self.painter.pictures(made_PCHW)
         return found
 
     def _told(self, numbers: set[int]) -> Callable[[int, int], None]:
@@ -202,4 +217,4 @@ def hole(decoder: Any, like: Located, mask: Located) -> Tensor:
     return hole_11HW
 
 
-__all__ = ["Flow", "hole"]
+__all__ = ["OfNoise", "hole"]

@@ -5,7 +5,7 @@ import pytest
 from tests import drawing, eight
 
 from tuwen.errors import CannotError, DataError
-from tuwen.task import _flow, draw
+from tuwen.task import _of_noise, draw
 
 COLOURS = list(eight.COLOURS)
 RIGHT = np.zeros((24, 24), np.uint8)
@@ -146,7 +146,7 @@ def test_a_picture_does_not_depend_on_those_beside_it(model, monkeypatch):
     """Together, alone, and two at a time: the same but for the last bits."""
     together = drawn(model, [dict(one) for one in OPTIONS])
     alone = [drawn(model, [dict(one)])[0] for one in OPTIONS]
-    monkeypatch.setattr(_flow, "AT_ONCE", 2)
+    monkeypatch.setattr(_of_noise, "AT_ONCE", 2)
     parts = drawn(model, [dict(one) for one in OPTIONS])
     for whole, *others in zip(together, alone, parts, strict=True):
         for other in others:
@@ -165,7 +165,7 @@ def test_no_more_are_drawn_at_once_than_fit(model, monkeypatch):
     model.draw("a red picture", num=40, steps=1)
     assert sizes == [16, 16, 8]
     sizes.clear()
-    monkeypatch.setattr(_flow, "SIDE", 4)  # a fourth of the pixels: a fourth of the pictures
+    monkeypatch.setattr(_of_noise, "SIDE", 4)  # a fourth of the pixels: a fourth of the pictures
     model.draw("a red picture", num=6, steps=1)
     assert sizes == [4, 2]
 

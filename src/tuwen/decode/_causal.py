@@ -1,0 +1,126 @@
+"""Tokens one after the other, each of which sees those before it and a memory: what decoders of text and of codes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tuwen.layers import Block, CrossAttention, Packing, init_transformer
+
+
+class Causal(nn.Module):
+    """GPT-2 with cross-attention: pre-norm, biases, learned positions. A subclass compares what comes out with embeddings.
+
+    Source:
+        Radford et al. 2019; cross-attention as in transformers' GPT2Model(add_cross_attention=True).
+    """
+
+    def make_layers(self, size: int, places: int, config: Any, memory_width: int) -> None:
+        """Makes the layers.
+
+        Args:
+            size: different tokens.
+            places: tokens of the longest row.
+            config: with width, layers, heads and dropout.
+        """
+        self.token = nn.Embedding(size, config.width)
+        self.position = nn.Embedding(places, config.width)
+        self.blocks = nn.ModuleList(_Block(config, memory_width) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        init_transformer(self)
+
+    def read(
+        self,
+        token_N: Tensor,
+        place_N: Tensor,
+        memory_BMD: Tensor,
+        mask_BM: Tensor | None,
+        rows: Packing,
+        readers: Packing,
+    ) -> Tensor:
+        """(N, D) what is to be compared with the embedding of the next token, for each of N packed tokens.
+
+        Args:
+            place_N: where each token stands in its row.
+            memory_BMD, mask_BM: what rows read.
+            rows: packs the tokens of each row.
+            readers: packs the tokens of all rows that read one memory.
+        """
+        x_ND = self.dropout(self.token(token_N) + self.position(place_N))
+        for block in self.blocks:
+            x_ND = block(x_ND, memory_BMD, mask_BM, rows, readers)
+        return self.norm(x_ND)
+
+    def begun(self, memory_BMD: Tensor, mask_BM: Tensor | None, beams: int = 1) -> State:
+        """State of B * beams rows of no tokens."""
+        memory = [block.cross.memory(memory_BMD) for block in self.blocks]  # type: ignore[operator, union-attr]
+        like, places = memory[0][0], self.position.num_embeddings * beams
+        shape = (len(memory_BMD), like.shape[1], places, like.shape[3])
+        cache = [(like.new_empty(shape), like.new_empty(shape)) for _ in self.blocks]
+        seen_BKP = like.new_full((len(memory_BMD), beams, places), float("-inf"))
+        return State(memory, mask_BM, cache, seen_BKP)
+
+    def added(self, state: State, token_BK: Tensor) -> Tensor:
+        """(B, K, D) as `read`, after one more token of each beam, or one for all beams of a memory; changes the state."""
+        beams = state.seen_BKP.shape[1]
+        state.seen_BKP[:, :, state.length * beams :][:, :, :beams].diagonal(dim1=1, dim2=2).zero_()
+        x_BKD = self.token(token_BK) + self.position.weight[state.length]
+        for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
+            x_BKD = block.step(x_BKD, memory, cache, state)  # type: ignore[operator]
+        state.length += 1
+        return self.norm(x_BKD)
+
+
+@dataclass(slots=True)
+class State:
+    """What has been said so far. The K beams of a picture share one cache, and each sees its own ancestors in it.
+
+    So reordering beams moves no keys and values, only the rows of `seen_BKP`.
+    """
+
+    memory: list[tuple[Tensor, Tensor]]
+    """For each block keys and values of the latent, (B, H, M, D / H); shared by the beams of a picture."""
+    mask_BM: Tensor | None
+    cache: list[tuple[Tensor, Tensor]]
+    """For each block keys and values of the text, (B, H, P, D / H): place t * K + k holds token t of beam k."""
+    seen_BKP: Tensor
+    """(B, K, P): 0 where a beam sees a place of the cache, minus infinity elsewhere; P = max_tokens * K."""
+    length: int = field(default=0)
+    """Tokens that have been said."""
+    top_BKD: Tensor = field(default_factory=lambda: torch.empty(0))
+    """(B, K or 1, D) what the last step compared with the embeddings."""
+
+
+class _Block(Block):
+    """A block with cross-attention between self-attention and MLP."""
+
+    def __init__(self, config: Any, memory_width: int):
+        super().__init__(config.width, config.heads, causal=True, dropout=config.dropout)
+        self.norm_cross = nn.LayerNorm(config.width)
+        self.cross = CrossAttention(config.width, config.heads, memory_width)
+
+    def forward(  # type: ignore[override]
+        self, x_ND: Tensor, memory_BMD: Tensor, mask_BM: Tensor | None, captions: Packing, pictures: Packing
+    ) -> Tensor:
+        x_ND = x_ND + self.dropout(self.attention(self.norm_self(x_ND), packing=captions))
+        memory = self.cross.memory(memory_BMD)
+        x_ND = x_ND + self.dropout(self.cross(self.norm_cross(x_ND), memory, mask_BM, pictures))
+        return x_ND + self.dropout(self.mlp(self.norm_mlp(x_ND)))
+
+    def step(self, x_BKD: Tensor, memory: tuple[Tensor, Tensor], cache: tuple[Tensor, Tensor], state: State) -> Tensor:
+        """(B, K, D) -> (B, K, D): one token of each beam, or one for all beams, against the cache."""
+        beams = state.seen_BKP.shape[1]
+        begin, end = state.length * beams, (state.length + 1) * beams
+        query, key, value = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
+        cache[0][:, :, begin:end] = key
+        cache[1][:, :, begin:end] = value
+        seen = state.seen_BKP[:, None, : x_BKD.shape[1], :end] if beams > 1 else None  # a single beam sees everything
+        mixed = F.scaled_dot_product_attention(query, cache[0][:, :, :end], cache[1][:, :, :end], attn_mask=seen)
+        x_BKD = x_BKD + self.attention.out(mixed.transpose(1, 2).flatten(2))
+        x_BKD = x_BKD + self.cross(self.norm_cross(x_BKD), memory, state.mask_BM)
+        return x_BKD + self.mlp(self.norm_mlp(x_BKD))
