@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
-from tuwen.layers import Block, CrossAttention, Packing, init_transformer
+from tuwen.layers import Block, CrossAttention, Packing, attend, init_transformer
 from tuwen.text_part import drop_words
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
@@ -93,12 +93,18 @@ class TextTransformer(TextDecoder):
     def start(self, latent: Latent, beams: int = 1) -> State:
         if latent.tokens is None:
             raise ShapeError("decode.text_transformer reads the tokens of its latent; it has none")
-        memory = [block.cross.memory(latent.tokens) for block in self.blocks]  # type: ignore[operator, union-attr]
-        places, c = self.max_tokens * beams, self.config
-        like, shape = memory[0][0], (len(latent), c.heads, places, c.width // c.heads)
+        memory, num, c = [], len(latent), self.config
+        for block in self.blocks:
+            key, value = block.cross.memory(latent.tokens)  # type: ignore[operator, union-attr]
+            memory.append((key.mT.contiguous(), value.contiguous()))
+        like, places = memory[0][0], self.max_tokens * beams
+        shape = (num, c.heads, places, c.width // c.heads)
         cache = [(like.new_empty(shape), like.new_empty(shape)) for _ in self.blocks]
-        seen_BKP = like.new_full((len(latent), beams, places), float("-inf"))
-        return State(memory, latent.mask, cache, seen_BKP)
+        seen_BKP = like.new_full((num, beams, places), float("-inf"))
+        seen_BM = None
+        if latent.mask is not None:
+            seen_BM = like.new_zeros(latent.mask.shape).masked_fill(~latent.mask, float("-inf"))
+        return State(memory, seen_BM, cache, seen_BKP)
 
     def step(self, state: State, token_N: Tensor) -> Tensor:
         beams = state.seen_BKP.shape[1]
@@ -123,16 +129,19 @@ class TextTransformer(TextDecoder):
         moved_R = (keep_B != torch.arange(len(keep_B), device=keep_B.device)).nonzero()[:, 0]
         used = state.length * state.seen_BKP.shape[1]
 
-        def shrunk(x_BX: Tensor, used: int | None = None) -> Tensor:
+        def shrunk(x_BX: Tensor) -> Tensor:
             if len(moved_R):
-                x_BX[moved_R, :, :used] = x_BX[keep_B[moved_R], :, :used]
+                x_BX[moved_R] = x_BX[keep_B[moved_R]]
             return x_BX[: len(keep_B)]
 
         state.memory = [(shrunk(key), shrunk(value)) for key, value in state.memory]
-        state.cache = [(shrunk(key, used), shrunk(value, used)) for key, value in state.cache]
+        for key, value in state.cache:
+            shrunk(key[:, :, :used])
+            shrunk(value[:, :, :used])
+        state.cache = [(key[: len(keep_B)], value[: len(keep_B)]) for key, value in state.cache]
         state.seen_BKP = state.seen_BKP[keep_B]
-        if state.mask_BM is not None:
-            state.mask_BM = state.mask_BM[keep_B]
+        if state.seen_BM is not None:
+            state.seen_BM = state.seen_BM[keep_B]
 
 
 @dataclass(slots=True)
@@ -143,8 +152,9 @@ class State:
     """
 
     memory: list[tuple[Tensor, Tensor]]
-    """For each block keys and values of the latent, (B, H, M, D / H); shared by the beams of a picture."""
-    mask_BM: Tensor | None
+    """For each block keys, (B, H, D / H, M), and values, (B, H, M, D / H), of the latent; the beams of a picture share them."""
+    seen_BM: Tensor | None
+    """0 where a token of the latent is real, minus infinity elsewhere; None if all are."""
     cache: list[tuple[Tensor, Tensor]]
     """For each block keys and values of the text, (B, H, P, D / H): place t * K + k holds token t of beam k."""
     seen_BKP: Tensor
@@ -181,5 +191,6 @@ class _Block(Block):
         seen = state.seen_BKP[:, None, : x_BKD.shape[1], :end] if beams > 1 else None  # a single beam sees everything
         mixed = F.scaled_dot_product_attention(query, cache[0][:, :, :end], cache[1][:, :, :end], attn_mask=seen)
         x_BKD = x_BKD + self.attention.out(mixed.transpose(1, 2).flatten(2))
-        x_BKD = x_BKD + self.cross(self.norm_cross(x_BKD), memory, state.mask_BM)
+        seen = None if state.seen_BM is None else state.seen_BM[:, None, None, :]
+        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD)), *memory, seen))
         return x_BKD + self.mlp(self.norm_mlp(x_BKD))
