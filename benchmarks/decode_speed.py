@@ -1,13 +1,18 @@
-"""Beam search beside transformers' `generate`, in one process, on the same weights: pictures a second and the ratio.
+"""Captions of a trained model beside transformers' `generate` with the same weights: the same texts, and pictures a second.
 
-    python benchmarks/decode_speed.py --layers 3 --width 384 --vocabulary 4000 --memory 49 --pictures 64 --beams 5 \
-        --tokens 20 --threads 1
+    python benchmarks/decode_speed.py MODEL DATA [--pictures 500] [--timed 128] [--batch 64] [--beams 5] [--tokens 20]
 
-Weights are random, so both sides write exactly --tokens tokens; with --end 10 the weights are bent so that texts end
-by themselves, about that long, and --tokens is only the limit. Both sides must write the same texts in float32.
-The two take turns; the best of --repeats counts. With one thread the clock is the processor time of the process, so
-that other programs disturb less. The bound is what the matrix products of exactly --tokens steps alone would take at
-the rate that this machine reaches on the same shapes.
+MODEL: a directory with a text_transformer as wide as its latent (cnn-transformer on Flickr8k), DATA: what it learned from.
+Both sides get the same latents, in the same batches. First `--pictures` rows of the split are written greedily and by
+beam search, in float32, and the texts compared, all of which must be the same. Then beam search over the first `--timed`
+rows is measured, the two sides in turn, the best of `--repeats` counts: texts that end by themselves, at most `--tokens`
+long, and texts of exactly that length. The peer in bfloat16 has its weights in bfloat16 (ours: autocast), and CIDEr says
+what that costs. With one thread the clock is the processor time of the process, so that other programs disturb less.
+
+The bound is the arithmetic that our search needs (every product of matrices, for the beams of the pictures that are not
+done) at the rate that this machine reaches in the product of such a batch with the weights of an MLP.
+
+One column for the machine as it is, one restricted to AVX2, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -16,147 +21,245 @@ import argparse
 import contextlib
 import datetime
 import itertools
-import platform
+import json
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
 
+import tuwen
+from tuwen.card import versions
+from tuwen.command._read import read_rows
 from tuwen.decode._gpt2 import to_gpt2
-from tuwen.decode.text_transformer import Config, TextTransformer
 from tuwen.generate.beam import Config as Beam
+from tuwen.generate.greedy import Config as Greedy
+from tuwen.metric._captions import prepare
+from tuwen.metric.cider import Cider
+from tuwen.task.caption import latent_of
 from tuwen.tokenizer import BOS, EOS, PAD, UNK
-from tuwen.types import Latent, Widths
+from tuwen.types import Latent
+
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+PRECISIONS = ("float32", "bfloat16")
+Texts = list[list[int]]
 
 
-def main() -> None:
+def main() -> int:
     args = arguments()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    decoder, latent = model(args)
-    gpt2 = to_gpt2(decoder)
-    written = ours(decoder, latent, args)
-    assert written == theirs(gpt2, latent.tokens, args), "the two write different texts"
-    print(f"{datetime.date.today()}  {cpu()}  torch {torch.__version__}  threads {args.threads}")
-    print(" ".join(f"--{name} {value}" for name, value in vars(args).items()))
-    lengths = sorted(len(tokens) for tokens in written)
-    print(
-        f"same texts on both sides; tokens a text: from {lengths[0]} to {lengths[-1]}, mean {sum(lengths) / len(lengths):.1f}"
-    )
-    rates: dict[tuple[str, str], float] = {}
-    for precision in ("float32", "bfloat16"):
-        sides = {
-            "tuwen": lambda: ours(decoder, latent, args),
-            "transformers": lambda: theirs(gpt2, latent.tokens, args),
-        }
-        best = dict.fromkeys(sides, float("inf"))
-        for _ in range(args.repeats):
-            for name, run in sides.items():
-                with autocast(precision):
-                    best[name] = min(best[name], seconds(run, args.threads))
-        for name, value in best.items():
-            rates[precision, name] = args.pictures / value
-        bound = args.pictures / bound_s(args, precision)
-        us, them = rates[precision, "tuwen"], rates[precision, "transformers"]
-        print(
-            f"{precision:9} tuwen {us:7.1f} pictures/s  transformers {them:7.1f}  ratio {us / them:5.2f}  "
-            f"matrix products alone {bound:7.1f} ({us / bound:.0%} of it reached)"
-        )
-    top = max(rates["float32", "tuwen"], rates["bfloat16", "tuwen"])
-    print(
-        f"our faster precision against transformers in float32 (its default): {top / rates['float32', 'transformers']:.2f}"
-    )
+    if args.child:
+        print(json.dumps(measure(args)))
+        return 0
+    print(f"{datetime.date.today()}  {versions()['system']}, {cpu()}  torch {versions()['torch']}")
+    print(" ".join(f"--{name} {value}" for name, value in vars(args).items() if value is not False), "\n")
+    columns = {"as it is": child({}), "AVX2 only": child(AVX2)}
+    print("| figure | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    for name in next(iter(columns.values())):
+        print(f"| {name} | " + " | ".join(str(column[name]) for column in columns.values()) + " |")
+    return int(any(value for column in columns.values() for name, value in column.items() if "differ" in name))
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    defaults = dict(layers=3, width=384, vocabulary=4000, memory=49, pictures=64, beams=5, tokens=20, end=0, threads=1)
-    defaults |= dict(repeats=3)
-    for name, value in defaults.items():
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data")
+    parser.add_argument("--split", default="val")
+    for name, value in dict(pictures=500, timed=128, batch=64, beams=5, tokens=20, repeats=3).items():
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def model(args: argparse.Namespace) -> tuple[TextTransformer, Latent]:
-    config = Config(width=args.width, layers=args.layers, heads=args.width // 64, max_tokens=64, dropout=0.0)
-    decoder = config.build(Widths(args.width, args.width))
-    decoder.settle(args.vocabulary)
-    tokens_BMD = torch.randn(args.pictures, args.memory, args.width)
-    if args.end:
-        bend(decoder, args.end)
-        tokens_BMD += torch.randn(args.pictures, 1, args.width)
-    return decoder.eval(), Latent(tokens_BMD.mean(1), tokens_BMD)
+def child(environment: dict[str, str]) -> dict[str, Any]:
+    command = [sys.executable, __file__, *sys.argv[1:], "--child"]
+    done = subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-@torch.no_grad()
-def bend(decoder: TextTransformer, end: int) -> None:
-    """Pictures weigh more, and the position pushes towards the end token, harder with every token."""
-    end_D = nn.functional.normalize(torch.randn(decoder.config.width), dim=0)
-    decoder.token.weight.mul_(5)
-    decoder.token.weight[decoder.eos] = 3 * end_D
-    decoder.position.weight += 10 * torch.arange(decoder.max_tokens)[:, None] / end * end_D
-    for block in decoder.blocks:
-        block.get_submodule("cross.out").weight.mul_(4)  # type: ignore[operator, union-attr]
-        block.get_submodule("cross.memory_kv").weight.mul_(4)  # type: ignore[operator, union-attr]
-
-
-def ours(decoder: TextTransformer, latent: Latent, args: argparse.Namespace) -> list[list[int]]:
-    method = Beam(beams=args.beams, max_tokens=args.tokens, min_tokens=0 if args.end else args.tokens).build()
-    return [texts[0].tokens for texts in method(decoder, latent)]
-
-
-@torch.inference_mode()
-def theirs(gpt2: Any, tokens_BMD: Tensor | None, args: argparse.Namespace) -> list[list[int]]:
-    assert tokens_BMD is not None
-    begin = torch.ones(args.pictures, 1, dtype=torch.int64)
-    rows = gpt2.generate(
-        begin,
-        attention_mask=begin,
-        encoder_hidden_states=tokens_BMD,
-        num_beams=args.beams,
-        do_sample=False,
-        min_new_tokens=0 if args.end else args.tokens,
-        max_new_tokens=args.tokens,
-        suppress_tokens=[PAD, BOS, UNK],
-    )
-    return [list(itertools.takewhile(lambda token: token != EOS, row[1:])) for row in rows.tolist()]
-
-
-def bound_s(args: argparse.Namespace, precision: str) -> float:
-    """Seconds of the matrix products with weights, at the rate measured for each of their shapes, without anything else."""
-    rows, d = args.pictures * args.beams, args.width
-    shapes = [(d, 3 * d), (d, d), (d, d), (d, d), (d, 4 * d), (4 * d, d)]  # qkv, out, query, out, up, down
-    once = args.layers * product_s(args.pictures * args.memory, d, 2 * d, precision)
-    step = args.layers * sum(product_s(rows, k, n, precision) for k, n in shapes)
-    return once + args.tokens * (step + product_s(rows, d, args.vocabulary, precision))
-
-
-def product_s(m: int, k: int, n: int, precision: str) -> float:
-    layer, x_MK = nn.Linear(k, n).to(getattr(torch, precision)), torch.randn(m, k, dtype=getattr(torch, precision))
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Every figure of this process, by name."""
+    torch.set_num_threads(max(args.threads))
+    model = tuwen.load(args.model)
+    rows = list(read_rows("decode_speed", model.recipe, args.data, split=args.split, settings=(), rows=args.pictures))
     with torch.inference_mode():
-        return min(seconds(lambda: layer(x_MK), torch.get_num_threads()) for _ in range(20))
+        latents = [latent_of(model, model.batch(part)) for part in parts(rows, args.batch)]
+    sides = {"tuwen": Ours(model.decoders["text"], args), "transformers": Theirs(model.decoders["text"], args)}
+    figures = compare(sides, latents, model, rows)
+    timed = [latent.rows(torch.arange(n)) for latent, n in zip(latents, sizes(args.timed, args.batch), strict=False)]
+    for threads in args.threads:
+        torch.set_num_threads(threads)
+        figures |= speeds(sides, timed, args)
+    return figures
 
 
-def autocast(precision: str) -> contextlib.AbstractContextManager[Any]:
-    return contextlib.nullcontext() if precision == "float32" else torch.autocast("cpu", torch.bfloat16)
+def compare(sides: dict[str, Any], latents: list[Latent], model: Any, rows: list[Any]) -> dict[str, Any]:
+    """How many texts differ in float32; how different the captions are; CIDEr in either precision."""
+    ours, theirs = (
+        {beams: [text for latent in latents for text in side(latent, beams=beams)] for beams in (side.args.beams, 1)}
+        for side in sides.values()
+    )
+    figures: dict[str, Any] = {}
+    for beams, texts in ours.items():
+        differ = sum(mine != other for mine, other in zip(texts, theirs[beams], strict=True))
+        figures[f"of {len(texts)} texts, {beams} beams, differ"] = differ
+    best = next(iter(ours.values()))
+    figures["different captions"] = f"{len({tuple(text) for text in best}) / len(best):.1%}"
+    figures["tokens of a caption, mean"] = round(sum(map(len, best)) / len(best), 1)
+
+    def cider(texts: Texts) -> float:
+        said = model.decoders["text"].texts(texts)
+        return float(Cider(prepare(said, [row.fields["text"] for row in rows])).result()["cider"])
+
+    full = figures["CIDEr"] = round(cider(best), 4)
+    for name, side in sides.items():
+        with side.precision("bfloat16"):
+            value = cider([text for latent in latents for text in side(latent)])
+        figures[f"CIDEr, {name} in bfloat16"] = f"{value:.4f} ({value / full - 1:+.1%})"
+    return figures
 
 
-def seconds(run: Callable[[], object], threads: int) -> float:
-    clock = time.process_time if threads == 1 else time.perf_counter
+def speeds(sides: dict[str, Any], latents: list[Latent], args: argparse.Namespace) -> dict[str, Any]:
+    """Pictures a second and their ratios at the number of threads that is set."""
+    figures, threads, pictures = {}, torch.get_num_threads(), sum(map(len, latents))
+    rates = {kind: product_rate(args, kind) for kind in PRECISIONS}
+    for kind, rate in rates.items():
+        figures[f"{threads} threads, products in {kind}, GFLOP/s"] = round(rate / 1e9)
+    for least in (0, args.tokens):
+        name = f"{threads} threads, {f'exactly {least} tokens' if least else 'texts that end'}"
+        best = turns(sides, latents, least, args.repeats)
+        found = {key: pictures / value for key, value in best.items()}
+        for (side, kind), rate in found.items():
+            figures[f"{name}, {side} {kind}, pictures/s"] = round(rate, 1)
+        fastest = max(found["tuwen", kind] for kind in PRECISIONS)
+        for kind in PRECISIONS:
+            figures[f"{name}, against it in {kind}"] = round(fastest / found["transformers", kind], 2)
+        flops = sides["tuwen"].flops(latents, least)
+        figures[f"{name}, MFLOP a picture"] = round(flops / pictures / 1e6)
+        bound = max(rates.values()) * pictures / flops
+        figures[f"{name}, arithmetic alone, pictures/s"] = round(bound, 1)
+        figures[f"{name}, arithmetic alone / tuwen"] = round(bound / fastest, 2)
+    return figures
+
+
+def turns(sides: dict[str, Any], latents: list[Latent], least: int, repeats: int) -> dict[tuple[str, str], float]:
+    """The least seconds of each side in each precision, taken in turn."""
+    best: dict[tuple[str, str], float] = {}
+    for _ in range(repeats):
+        for kind, (name, side) in itertools.product(PRECISIONS, sides.items()):
+            with side.precision(kind):
+                took_s = seconds(lambda side=side: [side(latent, least=least) for latent in latents])
+            best[name, kind] = min(best.get((name, kind), took_s), took_s)
+    return best
+
+
+class Ours:
+    """Our search; `flops` counts what it computes."""
+
+    def __init__(self, decoder: Any, args: argparse.Namespace):
+        self.decoder, self.args = decoder, args
+
+    def __call__(self, latent: Latent, *, beams: int = 0, least: int = 0) -> Texts:
+        limits = {"max_tokens": self.args.tokens, "min_tokens": least}
+        method = Greedy(**limits) if beams == 1 else Beam(**limits, beams=self.args.beams)
+        return [texts[0].tokens for texts in method.build()(self.decoder, latent)]
+
+    def precision(self, kind: str) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if kind == "float32" else torch.autocast("cpu", torch.bfloat16)
+
+    def flops(self, latents: list[Latent], least: int) -> float:
+        """Two for each multiplication: of memories, weights, embeddings, and of queries with what they look at."""
+        c, steps = self.decoder.config, Counted(self.decoder)
+        memory = sum(latent.tokens.shape[0] * latent.tokens.shape[1] for latent in latents)
+        for latent in latents:
+            Beam(beams=self.args.beams, max_tokens=self.args.tokens, min_tokens=least).build()(steps, latent)
+        layer = 14 * c.width**2  # 4 + 2 of the attentions, 8 of the MLP
+        rows = sum(rows for rows, _ in steps.seen)
+        looked = sum(rows * (place + latents[0].tokens.shape[1]) for rows, place in steps.seen)
+        products = c.layers * (2 * c.width**2 * memory + layer * rows + 2 * c.width * looked)
+        return 2.0 * (products + self.decoder.token.num_embeddings * c.width * rows)
+
+
+class Counted:
+    """A decoder that notes how many texts each step went on with, and their length after it."""
+
+    def __init__(self, decoder: Any):
+        self.decoder = decoder
+        self.seen: list[tuple[int, int]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.decoder, name)
+
+    def step(self, state: Any, token_N: torch.Tensor) -> torch.Tensor:
+        self.seen.append((len(token_N), state.length + 1))
+        return self.decoder.step(state, token_N)
+
+
+class Theirs:
+    """transformers' `generate`, its settings left alone but for beams, lengths and the tokens that nobody writes."""
+
+    def __init__(self, decoder: Any, args: argparse.Namespace):
+        self.gpt2: Any = to_gpt2(decoder)
+        self.args = args
+
+    @torch.inference_mode()
+    def __call__(self, latent: Latent, *, beams: int = 0, least: int = 0) -> Texts:
+        begin = torch.full((len(latent), 1), BOS)
+        rows = self.gpt2.generate(
+            begin,
+            attention_mask=torch.ones_like(begin),
+            encoder_hidden_states=latent.tokens.to(self.gpt2.dtype),
+            num_beams=beams or self.args.beams,
+            do_sample=False,
+            min_new_tokens=least,
+            max_new_tokens=self.args.tokens,
+            suppress_tokens=[PAD, BOS, UNK],
+        )
+        return [list(itertools.takewhile(lambda token: token != EOS, row[1:])) for row in rows.tolist()]
+
+    @contextlib.contextmanager
+    def precision(self, kind: str) -> Iterator[None]:
+        kept = {name: tensor.clone() for name, tensor in self.gpt2.state_dict().items()}
+        self.gpt2.to(getattr(torch, kind))
+        yield
+        self.gpt2.float().load_state_dict(kept)
+
+
+def product_rate(args: argparse.Namespace, precision: str) -> float:
+    """Operations a second of the product of a batch of beams with the weights of an MLP of width 384."""
+    rows, kind = args.batch * args.beams, getattr(torch, precision)
+    x, weight = torch.randn(rows, 384).to(kind), torch.randn(1536, 384).to(kind)
+    with torch.inference_mode():
+        return 2 * rows * 384 * 1536 / min(seconds(lambda: F.linear(x, weight)) for _ in range(50))
+
+
+def seconds(run: Callable[[], object]) -> float:
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     start = clock()
     run()
     return clock() - start
 
 
+def parts(rows: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def sizes(total: int, size: int) -> list[int]:
+    return [min(size, total - start) for start in range(0, total, size)]
+
+
 def cpu() -> str:
-    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
-        return next(
-            (line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-        )
-    return platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, StopIteration), open("/proc/cpuinfo") as lines:
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return "unknown processor"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

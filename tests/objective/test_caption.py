@@ -24,6 +24,20 @@ def test_certainty_costs_nothing_and_smoothing_keeps_it_from_paying():
     assert caption(sure, torch.tensor([2]), smoothing=0.1).item() == pytest.approx(15.0, rel=1e-4)
 
 
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+def test_smoothed_loss_and_gradient_are_those_of_pytorch(smoothing):
+    torch.manual_seed(0)
+    logits, target = 3 * torch.randn(9, 7, requires_grad=True), torch.randint(0, 7, (9,))
+    ours = caption(logits, target, smoothing=smoothing)
+    theirs = torch.nn.functional.cross_entropy(logits, target, label_smoothing=smoothing)
+    torch.testing.assert_close(ours, theirs)
+    gradients = [torch.autograd.grad(2.5 * loss, logits, retain_graph=True)[0] for loss in (ours, theirs, ours)]
+    torch.testing.assert_close(gradients[0], gradients[1])
+    assert torch.equal(gradients[0], gradients[2])
+    with torch.no_grad():
+        torch.testing.assert_close(caption(logits, target, smoothing=smoothing), theirs)
+
+
 def test_the_order_of_the_tokens_does_not_matter():
     logits, target = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 3, 4, 0])
     torch.testing.assert_close(caption(logits, target), caption(logits.flip(0), target.flip(0)))

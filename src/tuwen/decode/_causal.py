@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuwen.layers import Block, CrossAttention, Packing, init_transformer
+from tuwen.layers import Block, CrossAttention, Packing, attend, init_transformer
 
 
 class Causal(nn.Module):
@@ -58,12 +58,18 @@ class Causal(nn.Module):
 
     def begun(self, memory_BMD: Tensor, mask_BM: Tensor | None, beams: int = 1) -> State:
         """State of B * beams rows of no tokens."""
-        memory = [block.cross.memory(memory_BMD) for block in self.blocks]  # type: ignore[operator, union-attr]
-        like, places = memory[0][0], self.position.num_embeddings * beams
+        memory = []
+        for block in self.blocks:
+            key, value = block.cross.memory(memory_BMD)  # type: ignore[operator, union-attr]
+            memory.append((key.mT.contiguous(), value.contiguous()))
+        like, places = memory[0][1], self.position.num_embeddings * beams
         shape = (len(memory_BMD), like.shape[1], places, like.shape[3])
         cache = [(like.new_empty(shape), like.new_empty(shape)) for _ in self.blocks]
         seen_BKP = like.new_full((len(memory_BMD), beams, places), float("-inf"))
-        return State(memory, mask_BM, cache, seen_BKP)
+        seen_BM = None
+        if mask_BM is not None:
+            seen_BM = like.new_zeros(mask_BM.shape).masked_fill(~mask_BM, float("-inf"))
+        return State(memory, seen_BM, cache, seen_BKP)
 
     def added(self, state: State, token_BK: Tensor) -> Tensor:
         """(B, K, D) as `read`, after one more token of each beam, or one for all beams of a memory; changes the state."""
@@ -84,8 +90,9 @@ class State:
     """
 
     memory: list[tuple[Tensor, Tensor]]
-    """For each block keys and values of the latent, (B, H, M, D / H); shared by the beams of a picture."""
-    mask_BM: Tensor | None
+    """For each block keys, (B, H, D / H, M), and values, (B, H, M, D / H), of the latent; the beams of a picture share them."""
+    seen_BM: Tensor | None
+    """0 where a token of the latent is real, minus infinity elsewhere; None if all are."""
     cache: list[tuple[Tensor, Tensor]]
     """For each block keys and values of the text, (B, H, P, D / H): place t * K + k holds token t of beam k."""
     seen_BKP: Tensor
@@ -122,5 +129,6 @@ class _Block(Block):
         seen = state.seen_BKP[:, None, : x_BKD.shape[1], :end] if beams > 1 else None  # a single beam sees everything
         mixed = F.scaled_dot_product_attention(query, cache[0][:, :, :end], cache[1][:, :, :end], attn_mask=seen)
         x_BKD = x_BKD + self.attention.out(mixed.transpose(1, 2).flatten(2))
-        x_BKD = x_BKD + self.cross(self.norm_cross(x_BKD), memory, state.mask_BM)
+        seen = None if state.seen_BM is None else state.seen_BM[:, None, None, :]
+        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD)), *memory, seen))
         return x_BKD + self.mlp(self.norm_mlp(x_BKD))

@@ -102,13 +102,16 @@ class TextTransformer(Causal, TextDecoder):
         moved_R = (keep_B != torch.arange(len(keep_B), device=keep_B.device)).nonzero()[:, 0]
         used = state.length * state.seen_BKP.shape[1]
 
-        def shrunk(x_BX: Tensor, used: int | None = None) -> Tensor:
+        def shrunk(x_BX: Tensor) -> Tensor:
             if len(moved_R):
-                x_BX[moved_R, :, :used] = x_BX[keep_B[moved_R], :, :used]
+                x_BX[moved_R] = x_BX[keep_B[moved_R]]
             return x_BX[: len(keep_B)]
 
         state.memory = [(shrunk(key), shrunk(value)) for key, value in state.memory]
-        state.cache = [(shrunk(key, used), shrunk(value, used)) for key, value in state.cache]
+        for key, value in state.cache:
+            shrunk(key[:, :, :used])
+            shrunk(value[:, :, :used])
+        state.cache = [(key[: len(keep_B)], value[: len(keep_B)]) for key, value in state.cache]
         state.seen_BKP = state.seen_BKP[keep_B]
-        if state.mask_BM is not None:
-            state.mask_BM = state.mask_BM[keep_B]
+        if state.seen_BM is not None:
+            state.seen_BM = state.seen_BM[keep_B]

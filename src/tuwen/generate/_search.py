@@ -7,11 +7,13 @@ from torch import Tensor
 
 from tuwen.decode._text import Steps
 from tuwen.generate._limits import Ranked
-from tuwen.generate._logits import Rules
+from tuwen.generate._logits import NEVER, Rules
 from tuwen.generate._written import Written
 
 _NOTHING = -1e9
 """Score of a place that holds no text."""
+_COLUMNS = 192
+"""Width to which the logits of a text are folded to find the largest."""
 
 
 class Search:
@@ -93,19 +95,14 @@ class Search:
 
     def _candidates(self, logits_NV: Tensor, less_RV: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """The C = 2 K best continuations of each picture, best first: total, beam and token, each (R, C)."""
-        beams = self.config.beams
-        whole_N = logits_NV.logsumexp(-1)
+        shift_RK = self.total_RK - logits_NV.logsumexp(-1).view_as(self.total_RK)
         self.rules(logits_NV, self.said_RKT[:, :, : self.step])
         if less_RV is not None:
-            logits_NV = logits_NV - less_RV.repeat_interleave(beams, 0)
-        width = min(2 * beams, logits_NV.shape[1])
-        logit_NC, token_NC = logits_NV.topk(width)
-        total_NC = logit_NC - whole_N[:, None] + self.total_RK.view(-1, 1)
-        total_RC, index_RC = total_NC.view(len(self), -1).topk(2 * beams)
-        token_RC = token_NC.view(len(self), -1).gather(1, index_RC)
+            logits_NV = logits_NV - less_RV.repeat_interleave(self.config.beams, 0)
+        total_RC, beam_RC, token_RC = highest(logits_NV, shift_RK, 2 * self.config.beams)
         if less_RV is not None:
             total_RC = total_RC + less_RV.gather(1, token_RC)
-        return total_RC, index_RC // width, token_RC
+        return total_RC, beam_RC, token_RC
 
     def _finish(self, text_RKT: Tensor, total_RK: Tensor, ends_RK: Tensor) -> None:
         """Merges the candidates that end here with the texts found earlier, and keeps the best K."""
@@ -115,6 +112,29 @@ class Search:
         self.text_RKT = _pick(torch.cat((self.text_RKT, text_RKT), 1), best_RK)
         self.logprob_RK = torch.cat((self.logprob_RK, total_RK), 1).gather(1, best_RK)
         self.length_RK = torch.cat((self.length_RK, length_RK), 1).gather(1, best_RK)
+
+
+def highest(logits_NV: Tensor, shift_RK: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The largest sums of logit and shift of each picture, best first: sum, beam and token, each (R, count).
+
+    Long rows are folded first: the largest values stand in the columns with the largest maxima. That takes a quarter of
+    the time of looking for them among all.
+    """
+    (pictures, beams), vocabulary = shift_RK.shape, logits_NV.shape[1]
+    height, over = divmod(vocabulary, _COLUMNS)
+    if height < 2:
+        sum_RC, place_RC = (logits_NV.view(pictures, beams, -1) + shift_RK[:, :, None]).flatten(1).topk(count)
+        return sum_RC, place_RC // vocabulary, place_RC % vocabulary
+    most_NX = logits_NV[:, : vocabulary - over].unflatten(1, (height, _COLUMNS)).amax(1)
+    most_NX[:, :over] = most_NX[:, :over].maximum(logits_NV[:, vocabulary - over :])
+    place_RC = (most_NX.view(pictures, beams, -1) + shift_RK[:, :, None]).flatten(1).topk(count)[1]
+    beam_RC = place_RC // _COLUMNS
+    token_RCY = (place_RC % _COLUMNS)[:, :, None] + _COLUMNS * torch.arange(height + 1, device=place_RC.device)
+    place_RCY = beam_RC[:, :, None] * vocabulary + token_RCY.clamp(max=vocabulary - 1)
+    logit_RCY = logits_NV.view(pictures, -1).gather(1, place_RCY.flatten(1)).view_as(place_RCY)
+    sum_RCY = (logit_RCY + shift_RK.gather(1, beam_RC)[:, :, None]).masked_fill(token_RCY >= vocabulary, NEVER)
+    sum_RC, place_RC = sum_RCY.flatten(1).topk(count)
+    return sum_RC, beam_RC.gather(1, place_RC // (height + 1)), token_RCY.flatten(1).gather(1, place_RC)
 
 
 def _pick(x_RKT: Tensor, index_RC: Tensor) -> Tensor:
