@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
-from tuwen.layers import Block, CrossAttention, Packing, attend, init_transformer
+from tuwen.layers import Block, CrossAttention, Dropout, Packing, attend, init_transformer
 from tuwen.text_part import drop_words
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
@@ -67,7 +67,7 @@ class TextTransformer(TextDecoder):
         self.position = nn.Embedding(c.max_tokens, c.width)
         self.blocks = nn.ModuleList(_Block(c, self.memory_width) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.width)
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
         init_transformer(self)
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:
