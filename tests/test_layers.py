@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from tuwen.layers import AttentionPool, Block, CrossAttention, Mlp, SelfAttention, init_transformer, masked_mean
+from tuwen.layers import (
+    AttentionPool,
+    Block,
+    CrossAttention,
+    Dropout,
+    Mlp,
+    SelfAttention,
+    init_transformer,
+    masked_mean,
+)
 
 B, T, D, H = 3, 5, 8, 2
 
@@ -121,3 +130,30 @@ def test_init_transformer_has_small_weights_and_no_bias():
 def init_transformer_of(module):
     init_transformer(module)
     return module
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_dropout_drops_its_share_and_keeps_the_mean(share):
+    x = torch.ones(301, 333, requires_grad=True)  # an odd number of numbers
+    y = Dropout(share)(x)
+    assert (y == 0).float().mean().item() == pytest.approx(share, abs=0.01)
+    assert torch.allclose(y[y != 0], torch.tensor(1 / (1 - share)), rtol=2e-4)
+    y.sum().backward()
+    assert torch.equal(x.grad, y)
+    # neighbours are drawn apart, also those that come from one random number
+    lost = (y == 0).float() - share
+    for step in (1, 2, 3, 4):
+        assert abs((lost.flatten()[step:] * lost.flatten()[:-step]).mean()) < 0.005
+
+
+def test_dropout_follows_the_seed_and_leaves_use_alone():
+    drop, x = Dropout(0.5), torch.ones(40, 40)
+    torch.manual_seed(3)
+    first, second = drop(x), drop(x)
+    torch.manual_seed(3)
+    assert torch.equal(drop(x), first) and not torch.equal(first, second)
+    assert torch.equal(drop.eval()(x), x)
+    assert drop.train()(x.bfloat16()).dtype == torch.bfloat16
+    for never in (0.0, 1e-9):
+        assert torch.equal(Dropout(never)(x), x)
+    assert not Dropout(1.0)(x).any()

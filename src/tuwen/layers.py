@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_DRAWS = 2**16
+"""Values of the random numbers that dropout draws."""
+
 
 class Packing:
     """Rows of different lengths as N packed tokens, so that no arithmetic is spent on padding.
@@ -37,6 +40,21 @@ class Packing:
         """(R, T, D) -> (N, D)."""
         x_ND = x_RTD.flatten(0, 1)
         return x_ND if self.mask_RT is None else x_ND.index_select(0, self._place_N)
+
+
+class Dropout(nn.Dropout):
+    """torch's dropout, but on a CPU with 16 random bits for each number: a third of the time, forward and backward.
+
+    `p` counts to 1 / 65,536 there.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        lost = round(self.p * _DRAWS)
+        if x.device.type != "cpu" or not self.training or not 0 < lost < _DRAWS:
+            return super().forward(x)
+        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)  # each of them makes four
+        kept = draws.view(torch.int16)[: x.numel()].view(x.shape) >= lost - _DRAWS // 2
+        return x * kept.to(x.dtype).mul_(_DRAWS / (_DRAWS - lost))
 
 
 class SelfAttention(nn.Module):
@@ -130,7 +148,7 @@ class Block(nn.Module):
         self.norm_self, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = SelfAttention(width, heads, causal=causal)
         self.mlp = Mlp(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, mask_BT: Tensor | None = None, packing: Packing | None = None) -> Tensor:
         """(B, T, D) -> (B, T, D), or with a packing (N, D) -> (N, D)."""

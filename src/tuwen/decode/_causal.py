@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuwen.layers import Block, CrossAttention, Packing, attend, init_transformer
+from tuwen.layers import Block, CrossAttention, Dropout, Packing, attend, init_transformer
 
 
 class Causal(nn.Module):
@@ -31,7 +31,7 @@ class Causal(nn.Module):
         self.position = nn.Embedding(places, config.width)
         self.blocks = nn.ModuleList(_Block(config, memory_width) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         init_transformer(self)
 
     def read(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.errors import DataError
+from tuwen.layers import Dropout
 from tuwen.types import Decoded, Feed, Latent, Widths
 
 UNKNOWN = -1
@@ -94,9 +95,9 @@ class Label(nn.Module):
         self.classes, self.several, self.counts, self.rows = classes, several, counts, rows
         self.place = {name: i for i, name in enumerate(classes)}
         c, width = self.config, self.source.pooled
-        layers: list[nn.Module] = [nn.Dropout(c.dropout)]
+        layers: list[nn.Module] = [Dropout(c.dropout)]
         if c.hidden:
-            layers += [nn.Linear(width, c.hidden), nn.GELU(approximate="tanh"), nn.Dropout(c.dropout)]
+            layers += [nn.Linear(width, c.hidden), nn.GELU(approximate="tanh"), Dropout(c.dropout)]
         self.layers = nn.Sequential(*layers, nn.Linear(c.hidden or width, len(classes)))
         count_K = torch.tensor(counts, dtype=torch.float32)
         balance_K = (rows - count_K) / count_K if several else rows / (len(classes) * count_K)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tuwen.decode._groups import Groups
 from tuwen.decode._text import TextDecoder
 from tuwen.errors import ShapeError
+from tuwen.layers import Dropout
 from tuwen.text_part import drop_words
 from tuwen.tokenizer import Kind
 from tuwen.types import Decoded, Feed, Latent, Widths
@@ -101,7 +102,7 @@ class TextRnn(TextDecoder):
         self.cell = _CELLS[c.cell](c.embed + (memory if c.attention else 0), c.width, c.layers, batch_first=True)
         self.look = SoftAttention(c.width, memory, whole=c.gate == "whole") if c.attention else None
         self.readout = nn.Linear(c.width + (memory if c.attention else 0), c.embed)
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:
         if target.mask is None:

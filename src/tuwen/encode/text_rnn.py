@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tuwen.errors import ConfigError
-from tuwen.layers import masked_max, masked_mean
+from tuwen.layers import Dropout, masked_max, masked_mean
 from tuwen.text_part import TextPart, drop_words
 from tuwen.tokenizer import Kind
 from tuwen.types import Latent, Widths
@@ -87,7 +87,7 @@ class TextRnn(TextPart):
         between = c.dropout if c.layers > 1 else 0.0
         options: dict[str, Any] = {"bidirectional": c.bidirectional, "dropout": between, "batch_first": True}
         self.cell = _CELLS[c.cell](c.embed, c.width, c.layers, **options)
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
 
     def prepare(self, values: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Texts -> (P, T) token numbers from begin to end, and their (P, T) mask of real ones."""

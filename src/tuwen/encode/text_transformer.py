@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.errors import ConfigError, ShapeError
-from tuwen.layers import Block, Packing, init_transformer, masked_mean
+from tuwen.layers import Block, Dropout, Packing, init_transformer, masked_mean
 from tuwen.text_part import TextPart
 from tuwen.tokenizer import Kind
 from tuwen.types import Latent, Widths
@@ -78,7 +78,7 @@ class TextTransformer(TextPart):
         self.position = nn.Embedding(c.max_tokens, c.width)
         self.blocks = nn.ModuleList(Block(c.width, c.heads, dropout=c.dropout) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.width)
-        self.dropout = nn.Dropout(c.dropout)
+        self.dropout = Dropout(c.dropout)
         init_transformer(self)
         # words as large as what the blocks add to them: with the 0.02 of a tied decoder all words look alike for hundreds of steps
         nn.init.normal_(self.token.weight, std=0.7)

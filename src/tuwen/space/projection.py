@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.errors import ShapeError
-from tuwen.layers import AttentionPool, masked_max, masked_mean
+from tuwen.layers import AttentionPool, Dropout, masked_max, masked_mean
 from tuwen.types import Latent, Widths
 
 
@@ -49,7 +49,7 @@ class Projection(nn.Module):
         super().__init__()
         self.config = config
         self.widths = Widths(config.width or widths.tokens, config.embed or config.width or widths.tokens)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         width = self.widths.tokens
         if config.width:
             self.norm = nn.LayerNorm(widths.tokens)
