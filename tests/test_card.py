@@ -19,6 +19,7 @@ def model():
     model.recipe = Recipe(
         name="small", objective={"caption": Caption()}, routes={"words": Route(given=("image",), make="text")}
     )
+    model.routes = model.recipe.routes
     return model
 
 

@@ -1,4 +1,4 @@
-"""Precision and recall of drawn pictures: are they like real ones, and are all kinds of real ones among them?
+"""Precision and recall of drawn pictures: whether they are like real ones, and all kinds of real ones among them.
 
 Around each picture lies a ball that reaches to its k-th nearest neighbour of the same kind. Precision is the share of the drawn
 pictures that lie in a ball of a real one, recall the share of the real ones in a ball of a drawn one. Density counts the

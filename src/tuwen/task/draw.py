@@ -25,8 +25,8 @@ from tuwen.task import _at_once as at_once
 from tuwen.task._asking import Cancelled, Emit, ask, asking, at_least
 from tuwen.task._candidates import best, judge_of
 from tuwen.task._of_noise import OfNoise
+from tuwen.task._pictures import AT_ONCE, maker, route_from, sheet
 from tuwen.task._pictures import image as as_image
-from tuwen.task._pictures import maker, route_from, sheet
 from tuwen.task._texts import notes
 from tuwen.types import Picture
 
@@ -268,4 +268,4 @@ def show(response: Response) -> str:
     return "\n".join([said, *response.notes])
 
 
-__all__ = ["Request", "Response", "able", "about", "call", "picture", "recipe_hint", "run", "show", "walk"]
+__all__ = ["AT_ONCE", "Request", "Response", "able", "about", "call", "picture", "recipe_hint", "run", "show", "walk"]
