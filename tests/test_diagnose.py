@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tuwen.diagnose import warnings_of
+from tuwen.diagnose import collapsed, warnings_of
 
 GOOD = {
     "loss": 2.0, "contrastive": 1.0, "contrastive_chance": 4.0, "shuffled_gap": 0.8, "distinct_captions": 0.6,
@@ -49,3 +49,27 @@ def test_one_class_for_all():
     ]
     assert warnings_of({"commonest_named": 0.97, "accuracy": 0.96}, 64) == [], "the rows are like that"
     assert warnings_of({"commonest_named": 0.5, "accuracy": 0.4}, 64) == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        (
+            {"drawn_spread": 0.12},
+            "collapse: pictures drawn of different texts with different noise are 12% as far apart",
+        ),
+        ({"text_spread": 0.04}, "collapse: pictures drawn of different texts with the same noise are 4% as far apart"),
+        ({"noise_spread": 0.08}, "collapse: pictures drawn of one text with different noise are 8% as far apart"),
+    ],
+)
+def test_collapse(figures, words):
+    well = {"drawn_spread": 0.9, "text_spread": 0.7, "noise_spread": 0.8, "critic_right": 0.7}
+    assert warnings_of(GOOD | well, 32) == [] and collapsed(well) == "" == collapsed(GOOD)
+    [warning] = warnings_of(GOOD | well | figures, 32)
+    assert warning.startswith(words) and "try a smaller objective.adversarial.lr" in warning
+    assert collapsed(well | figures) == warning
+
+
+def test_a_critic_that_wins():
+    [warning] = warnings_of({"critic_right": 0.99}, 32)
+    assert warning.startswith("the critic tells 99% of the pictures apart, real and drawn")

@@ -1,13 +1,14 @@
 """Models that judge how well captions fit: one of tuwen's own, and a CLIP with random weights in a folder."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from tests import eight
 
-from tuwen.embedder import open_embedder
+from tuwen.embedder import Own, open_embedder
 from tuwen.errors import CannotError, ConfigError
 from tuwen.metric import clipscore
 
@@ -118,3 +119,34 @@ def test_what_cannot_be_asked_is_named(tmp_path):
         ConfigError, match="is a vit model, which does not compare pictures with texts; take one that does"
     ):
         open_embedder(str(tmp_path / "vit"))
+
+
+@pytest.mark.parametrize("source", ["ours", "clip"])
+def test_drawn_pictures_are_seen_as_files_are_and_give_the_pixels_a_gradient(clip, source):
+    """At the size that the model resizes to, nothing is left to differ."""
+    embedder = open_embedder(clip if source == "clip" else str(eight.directory()))
+    side = 20 if source == "clip" else 16
+    noise = np.random.default_rng(0).integers(0, 256, (3, side, side, 3), np.uint8)
+    pixels = (torch.tensor(noise).permute(0, 3, 1, 2).float() / 255).requires_grad_()
+    found = embedder.drawn(pixels)
+    wanted = torch.tensor(embedder.images(list(noise)))
+    cosine = torch.nn.functional.cosine_similarity(found, wanted)
+    torch.testing.assert_close(cosine, torch.ones(3), atol=1e-4, rtol=0)
+    found.sum().backward()
+    assert pixels.grad.any() and all(p.grad is None for p in embedder.model.parameters())
+
+
+def test_a_frozen_pretrained_tower_lets_gradients_through():
+    from tuwen.encode import image_pretrained
+    from tuwen.model import CrossModal
+
+    recipe = eight.recipe(captions=False)
+    recipe = replace(recipe, encode={**recipe.encode, "image": image_pretrained.Config.tiny()})
+    embedder = Own(CrossModal.create(recipe, eight.samples()).eval())
+    noise = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    wanted = torch.tensor(embedder.images(list(noise)))
+    pixels = (torch.tensor(noise).permute(0, 3, 1, 2).float() / 255).requires_grad_()
+    found = embedder.drawn(pixels)
+    torch.testing.assert_close(torch.nn.functional.normalize(found, dim=1), wanted, atol=1e-4, rtol=0)
+    found.sum().backward()
+    assert pixels.grad.any()

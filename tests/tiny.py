@@ -20,6 +20,11 @@ _READER = ("encode.text.heads=2", "encode.text.layers=1")
 _MATCHING = (*_PAIRS, *_READER)
 _SHARED = ("space.text.width=16", "decode.image.side=16", "decode.image.widths=16,8")
 _OWN_TOWER = ("encode.image=image_cnn",)  # in place of a pretrained one
+_GAN = (
+    *_EACH[:4], *_TEXTS, *_READER, "fuse.words.width=16", "decode.image.side=16", "decode.image.widths=16",
+    "decode.image.heads=2", "decode.image.noise=8", "objective.adversarial.widths=8,16",
+    "objective.adversarial.features=16", "objective.adversarial.lr=5e-3",
+)  # fmt: skip
 SETTINGS = {
     "cnn-transformer": (*_ALL, *_TRANSFORMER),
     "cnn-gru": _ALL,
@@ -37,6 +42,8 @@ SETTINGS = {
         "decode.image.widths=16,8,8", "decode.image.blocks=0", "fuse.words.width=16", "decode.image@codes.width=16",
         "decode.image@codes.heads=2", "decode.image@codes.layers=1",
     ),
+    "text-gan": _GAN,
+    "clip-gan": _GAN,  # and objective.clip_guidance.source
     "multimodal-autoencoder": (*_ALL, *_TRANSFORMER, *_TEXTS, *_READER, *_SHARED),
 }  # fmt: skip
 """Recipe -> what `--set` takes to make it tiny; later settings win."""

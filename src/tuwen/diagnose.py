@@ -15,6 +15,14 @@ _NO_GAP = 0.02
 """Nats per token that the wrong picture costs at least where pictures are looked at."""
 _NEAR_CHANCE = 0.95
 """Share of the chance value above which a contrastive loss is said to have learned nothing."""
+_SPREADS = {
+    "drawn_spread": (0.4, "pictures drawn of different texts with different noise"),
+    "text_spread": (0.1, "pictures drawn of different texts with the same noise"),
+    "noise_spread": (0.2, "pictures drawn of one text with different noise"),
+}
+"""Figure -> the share of the distance of two real pictures below which drawn ones are said to be one, and which they are."""
+_CRITIC_RIGHT = 0.98
+"""Share of pictures, real and drawn, from which a critic is said to win."""
 _FEW_ROWS = 20
 """Rows below which the share of distinct captions says nothing."""
 
@@ -32,9 +40,33 @@ def warnings_of(figures: Mapping[str, float], batch: int) -> list[str]:
         _one_class(figures),
         _blind(figures),
         _apart(figures, batch),
+        collapsed(figures),
+        _critic_wins(figures),
         _not_finite(figures),
     )
     return [text for text in found if text]
+
+
+def collapsed(figures: Mapping[str, float]) -> str:
+    """What shows that a model that learned from a critic draws the same again and again; empty where it does not."""
+    for name, (least, what) in _SPREADS.items():
+        if (share := figures.get(name, math.inf)) < least:
+            return (
+                f"collapse: {what} are {share:.0%} as far apart as real ones (above {least:.0%} is usual), and such a model "
+                "is not kept as the best if another has not collapsed; train longer, or try a smaller "
+                "objective.adversarial.lr, or another objective.adversarial.steady"
+            )
+    return ""
+
+
+def _critic_wins(figures: Mapping[str, float]) -> str:
+    share = figures.get("critic_right", 0.0)
+    if share < _CRITIC_RIGHT:
+        return ""
+    return (
+        f"the critic tells {share:.0%} of the pictures apart, real and drawn, so that little can be learned of it; train "
+        "longer, or try a smaller objective.adversarial.lr"
+    )
 
 
 def _same(figures: Mapping[str, float]) -> str:

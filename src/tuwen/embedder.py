@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from tuwen.metric.clipscore import Embedder
+from tuwen.types import Feed
 
 _AT_ONCE = 32
 """Pictures, or texts, that a model of transformers sees at once."""
 
 
-def open_embedder(source: str, device: str | torch.device = "cpu", *, where: str = "metric.clipscore") -> Embedder:
+def open_embedder(
+    source: str, device: str | torch.device = "cpu", *, where: str = "metric.clipscore"
+) -> Own | Pretrained:
     """The model behind a name.
 
     Args:
@@ -52,6 +55,15 @@ class Own:
     def texts(self, values: Sequence[str]) -> np.ndarray:
         """(N, D) of length 1."""
         found: np.ndarray = self.model.encode(list(values), field="text").cpu().numpy()
+        return found
+
+    def drawn(self, pixels_PCHW: Tensor) -> Tensor:
+        """(P, D) of pictures of 0 to 1, any size, as `images` has them; gradients flow to the pixels."""
+        encoder = self.model.encoders["image"]
+        encoder.frozen = False  # a frozen one lets no gradient through
+        side = encoder.side if hasattr(encoder, "side") else encoder.config.size
+        data = _squares(pixels_PCHW, getattr(encoder, "resize", side), side, getattr(encoder.config, "channels", 3))
+        found: Tensor = self.model.latent("image", Feed(data, torch.arange(len(data), device=data.device))).pooled
         return found
 
 
@@ -96,8 +108,33 @@ class Pretrained:
         vector_ND[order] = sorted_ND
         return vector_ND
 
+    def drawn(self, pixels_PCHW: Tensor) -> Tensor:
+        """(P, D) of pictures of 0 to 1, any size, as `images` has them; gradients flow to the pixels."""
+        from tuwen.encode._image import normalised
+
+        how = self.preprocessing
+        data = _squares(pixels_PCHW, how["resize"], how["side"], 3)
+        return _vector(self.model.get_image_features(normalised(data, how["mean"], how["std"])))
+
+
+def _squares(pixels_PCHW: Tensor, resize: int, side: int, channels: int) -> Tensor:
+    """(P, C, H, W) of 0 to 1 -> (P, channels, side, side) of 0 to 255: what `prepare` does to pictures, with gradients."""
+    from tuwen.encode._image import luma
+
+    pixels = pixels_PCHW.float()
+    if pixels.shape[-1] != resize:
+        pixels = F.interpolate(pixels, (resize, resize), mode="bilinear", antialias=True)
+    if channels != pixels.shape[1]:
+        pixels = pixels.expand(-1, 3, -1, -1) if channels == 3 else luma(pixels)
+    off = (resize - side) // 2
+    return pixels[:, :, off : off + side, off : off + side] * 255
+
 
 def _pooled(made: Any) -> np.ndarray:
     """The vectors, which some versions of transformers wrap."""
+    return _vector(made).cpu().numpy()
+
+
+def _vector(made: Any) -> Tensor:
     vector: Tensor = made if isinstance(made, Tensor) else made.pooler_output
-    return vector.float().cpu().numpy()
+    return vector.float()

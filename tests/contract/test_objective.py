@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests import eight
 from tests.contract._parts import every, latent, make_config, survives_json
 
+from tuwen.embedder import open_embedder
 from tuwen.types import Batch, Decoded, Made, Terms
 
 
@@ -16,7 +18,18 @@ def config(request):
 
 @pytest.fixture
 def objective(config):
-    return config.build()
+    return ready(config)
+
+
+def ready(config):
+    """The objective as a run has it: with its own weights, or the frozen model that it asks."""
+    torch.manual_seed(0)
+    objective = config.build()
+    if hasattr(objective, "begin"):
+        objective.begin(example(config)[0])
+    if hasattr(objective, "guide"):
+        objective.guide = open_embedder(str(eight.directory(captions=False)))
+    return objective
 
 
 def example(config) -> tuple[Made, Batch]:
@@ -54,17 +67,42 @@ def test_a_batch_without_its_fields_has_no_term(objective):
 
 
 def test_the_same_twice_is_the_same(config):
-    first, second = (config.build()(*example(config)).values for _ in range(2))
+    first, second = (ready(config)(*example(config)).values for _ in range(2))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_bfloat16_agrees_with_float32(config, objective):
-    exact = objective(*example(config)).values
-    with torch.autocast("cpu", torch.bfloat16):
-        low = objective(*example(config)).values
+    with torch.no_grad():  # as in evaluation, where nothing is drawn at random
+        exact = objective(*example(config)).values
+        with torch.autocast("cpu", torch.bfloat16):
+            low = objective(*example(config)).values
     for name, value in exact.items():
         torch.testing.assert_close(low[name].float(), value, atol=0.03, rtol=0.03)
+
+
+def test_without_its_own_weights_or_its_guide_it_has_no_term(config):
+    objective = config.build()
+    if not hasattr(objective, "begin") and not hasattr(objective, "guide"):
+        pytest.skip("needs neither")
+    assert objective(*example(config)).values == {}
+
+
+def test_what_it_learns_itself_is_finite_and_reaches_all_its_weights_and_nothing_else(config, objective):
+    if not hasattr(objective, "against"):
+        pytest.skip("has no weights of its own")
+    made, batch = example(config)
+    for tensor in leaves(made):
+        tensor.requires_grad_()
+    assert objective.against(Made(), batch).values == {}
+    terms = objective.against(made, batch)
+    assert not terms.values.keys() & objective(made, batch).values.keys()
+    sum(terms.values.values()).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in objective.parameters())
+    assert all(tensor.grad is None for tensor in leaves(made))
+    objective.zero_grad()
+    sum(objective(made, batch).values.values()).backward()
+    assert all(p.grad is None and p.requires_grad for p in objective.parameters())
 
 
 def test_config_survives_json(config):

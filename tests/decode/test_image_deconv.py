@@ -89,3 +89,44 @@ def test_cells_read_the_tokens_that_are_real():
 def test_shuffled_pixels_save_a_stage():
     part = Config(side=16, widths=(8,), shuffle=2).build(Widths(12, 10)).eval()
     assert part.grid == (4, 4) and part.make(latent()).shape == (2, 3, 16, 16)
+
+
+@pytest.mark.parametrize("read", ["pooled", "grid", "tokens"])
+def test_noise_makes_another_picture_of_the_same_latent(read):
+    torch.manual_seed(0)
+    part = Config(side=16, widths=(8, 8), read=read, noise=6).build(Widths(12, 10)).eval()
+    given = latent(2, (4, 4))
+
+    def drawn(seed):
+        with torch.no_grad():
+            return part.make(given, generator=None if seed is None else torch.Generator().manual_seed(seed))
+
+    assert torch.equal(drawn(3), drawn(3)) and torch.equal(drawn(None), drawn(0))
+    assert not torch.allclose(drawn(3), drawn(4), atol=1e-4)
+    same = latent(2, (4, 4))
+    same.pooled[1], same.tokens[1] = same.pooled[0], same.tokens[0]
+    given = same
+    assert not torch.allclose(*drawn(3), atol=1e-4), "each row has noise of its own"
+
+
+def test_noise_is_new_in_each_step_of_training_and_always_the_same_in_evaluation():
+    part = Config(side=16, widths=(8, 8), noise=6).build(Widths(12, 10))
+    target = Feed(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), torch.tensor([0, 1]))
+    given, random = latent(), torch.get_rng_state()
+    first, second = (part.train()(given, target).prediction for _ in range(2))
+    assert not torch.allclose(first, second)
+    torch.set_rng_state(random)
+    torch.testing.assert_close(part(given, target).prediction, first)
+    before = torch.get_rng_state()
+    first, second = (part.eval()(given, target).prediction for _ in range(2))
+    assert torch.equal(first, second) and torch.equal(before, torch.get_rng_state())
+    with torch.no_grad():
+        torch.testing.assert_close(part.make(given), first)
+
+
+def test_without_noise_there_is_one_picture_of_a_latent():
+    part = Config(side=16, widths=(8, 8)).build(Widths(12, 10)).eval()
+    given = latent()
+    with torch.no_grad():
+        assert torch.equal(part.make(given, generator=torch.Generator().manual_seed(1)), part.make(given))
+    assert part.begin[0].in_features == 10

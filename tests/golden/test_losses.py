@@ -28,11 +28,13 @@ RECIPES = (
     "multimodal-autoencoder",
     "flow",
     "gpt-vqvae",
+    "text-gan",
 )
 TERMS = (
     "codes",
     "commitment",
     "reconstruction",
+    "critic",
     "loss",
     "caption",
     "contrastive",
@@ -74,6 +76,8 @@ def test_losses_are_those_that_were_stored(recipe, tmp_path):
     assert stored.keys() == found.keys() == {str(step) for step in STEPS}
     for step, terms in stored.items():
         assert found[step] == pytest.approx(terms, rel=1e-4), f"step {step}"
+    if "critic" in found["1"]:
+        return  # two that learn against each other need not get anywhere
     learned = "caption" if "caption" in found["1"] else "loss"  # not how evenly an untrained attention is spread
     assert found["50"][learned] < 0.95 * found["1"][learned]
 

@@ -96,3 +96,11 @@ def test_two_sizes_are_refused():
 def test_nothing_to_compare():
     with pytest.raises(DataError, match="no pictures to compare; call update"):
         Config().build().result()
+
+
+def test_in_a_run_of_bfloat16_the_errors_are_those_of_float32():
+    a, b = torch.rand(2, 3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    wanted = errors(a, b)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = errors(a, b)
+    assert all(found[name].dtype == torch.float32 and torch.equal(found[name], wanted[name]) for name in wanted)

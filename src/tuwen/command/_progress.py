@@ -178,6 +178,8 @@ _HEADLINES = (
     "shuffled_gap",
     "code_gap",
     "drawn_shape_colour",
+    "drawn_distance",
+    "drawn_spread",
 )
 """Figures that are said at each evaluation; all of them stand in log.jsonl."""
 

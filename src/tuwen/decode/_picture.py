@@ -19,7 +19,7 @@ Output = Literal["sigmoid", "linear"]
 class PictureDecoder(nn.Module):
     """Base of decoders that make whole pictures at once.
 
-    A subclass has `draw(latent) -> (P, C, side, side)` before `output`, and calls `super().__init__` first.
+    A subclass has `draw(latent, generator) -> (P, C, side, side)` before `output`, and calls `super().__init__` first.
     """
 
     modality = "image"
@@ -35,7 +35,7 @@ class PictureDecoder(nn.Module):
         """Raw pictures -> (P, C, side, side) uint8."""
         return squares(values, self.side, self.fit_to, self.channels), None
 
-    def draw(self, latent: Latent) -> Tensor:
+    def draw(self, latent: Latent, generator: torch.Generator | None = None) -> Tensor:
         """(P, C, side, side): what `output` makes pixels of."""
         raise NotImplementedError
 
@@ -55,9 +55,9 @@ class PictureDecoder(nn.Module):
         """(P, C, side, side) float32, 0 to 1.
 
         Args:
-            generator: for decoders that draw at random; here the latent decides all.
+            generator: of the noise, for decoders that have some; seed 0 without one.
         """
-        drawn = self.draw(latent).float()
+        drawn = self.draw(latent, generator).float()
         return drawn.sigmoid() if self.output == "sigmoid" else drawn.clamp(0, 1)
 
     def pictures(self, made_PCHW: Tensor) -> list[np.ndarray]:

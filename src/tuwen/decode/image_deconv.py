@@ -36,6 +36,8 @@ class Config:
     """Blocks in which the cells read the tokens, with read=tokens."""
     heads: int = 4
     """Attention heads of these blocks, a divisor of the first width."""
+    noise: int = 0
+    """Random numbers beside what it reads, for a picture that is another one each time; 0: one picture of a latent."""
     output: Output = "sigmoid"
     """sigmoid: pixels between 0 and 1; linear: any number, cut in use."""
     fit: Fit = "squash"
@@ -56,7 +58,7 @@ class ImageDeconv(PictureDecoder):
     """Pooled (P, D), a grid (P, h * w, D), or pooled and tokens (P, T, D) -> pictures.
 
     Pixels are repeated and then convolved: transposed convolutions draw chequered patterns. Batch norms as in
-    `encode/image_cnn`.
+    `encode/image_cnn`. Noise is drawn anew in each step of training, and is always the same in evaluation.
 
     Source:
         Odena et al. 2016, "Deconvolution and Checkerboard Artifacts", Distill; residual stages: Miyato et al. 2018,
@@ -84,10 +86,10 @@ class ImageDeconv(PictureDecoder):
             self.readers = nn.ModuleList(_Reader(first, config.heads, widths.tokens) for _ in range(config.readers))
         if config.read != "grid":
             self.begin: nn.Module = nn.Sequential(
-                nn.Linear(widths.pooled, first * start * start), nn.Unflatten(1, (first, start, start))
+                nn.Linear(widths.pooled + config.noise, first * start * start), nn.Unflatten(1, (first, start, start))
             )
         else:
-            self.begin = nn.Conv2d(widths.tokens, first, 1)
+            self.begin = nn.Conv2d(widths.tokens + config.noise, first, 1)
         stages: list[nn.Module] = [nn.BatchNorm2d(first), nn.ReLU()]
         for before, width in zip((first, *config.widths), config.widths, strict=False):
             stages += [nn.Upsample(scale_factor=2), _convolution(before, width), nn.ReLU()]
@@ -95,12 +97,21 @@ class ImageDeconv(PictureDecoder):
         last = nn.Conv2d(config.widths[-1], config.channels * config.shuffle**2, 3, padding=1)
         self.layers = nn.Sequential(*stages, last, nn.PixelShuffle(config.shuffle))
 
-    def draw(self, latent: Latent) -> Tensor:
-        begun = self.begin(self._folded(latent) if self.config.read == "grid" else latent.pooled)
+    def draw(self, latent: Latent, generator: torch.Generator | None = None) -> Tensor:
+        read = self._folded(latent) if self.config.read == "grid" else latent.pooled
+        begun = self.begin(self._with_noise(read, generator) if self.config.noise else read)
         if self.config.read == "tokens":
             begun = self._read(begun, latent)
         # the convolutions are a fourth faster where the channels of a pixel lie together
         return self.layers(begun.contiguous(memory_format=torch.channels_last)).contiguous()
+
+    def _with_noise(self, read: Tensor, generator: torch.Generator | None) -> Tensor:
+        """(P, D) or (P, D, h, w) with the same noise at every place -> (P, D + noise, ...)."""
+        if generator is None and not self.training:
+            generator = torch.Generator().manual_seed(0)
+        device = generator.device if generator else read.device
+        noise_PD = torch.randn(len(read), self.config.noise, generator=generator, device=device).to(read)
+        return torch.cat([read, noise_PD[(..., *[None] * (read.ndim - 2))].expand(-1, -1, *read.shape[2:])], 1)
 
     def _read(self, begun_PDhw: Tensor, latent: Latent) -> Tensor:
         """(P, D, h, w) -> (P, D, h, w): the cells have read the tokens."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from tuwen.decode._picture import Output, PictureDecoder
@@ -52,5 +53,5 @@ class ImageDense(PictureDecoder):
         last = config.hidden[-1] if config.hidden else widths.pooled
         self.layers = nn.Sequential(*layers, nn.Linear(last, config.channels * config.side**2))
 
-    def draw(self, latent: Latent) -> Tensor:
+    def draw(self, latent: Latent, generator: torch.Generator | None = None) -> Tensor:
         return self.layers(latent.pooled).unflatten(1, (self.channels, self.side, self.side))

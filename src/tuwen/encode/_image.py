@@ -38,8 +38,12 @@ def squares(values: Sequence[Any], side: int, fit: Fit, channels: int = 3) -> Te
 
 def grey(data_PCHW: Tensor) -> Tensor:
     """(P, 3, H, W) uint8 -> (P, 1, H, W) uint8; a picture that is grey already stays as it is."""
-    weight_C = torch.tensor(_LUMA)[:, None, None]
-    return (data_PCHW * weight_C).sum(1, keepdim=True).round().to(torch.uint8)
+    return luma(data_PCHW.float()).round().to(torch.uint8)
+
+
+def luma(pixels_PCHW: Tensor) -> Tensor:
+    """(P, 3, H, W) float -> (P, 1, H, W): how bright it looks."""
+    return (pixels_PCHW * pixels_PCHW.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
 def check_channels(where: str, channels: int) -> None:

@@ -112,7 +112,11 @@ def ssim(a_PCHW: Tensor, b_PCHW: Tensor) -> Tensor:
         >>> ssim(torch.zeros(1, 1, 16, 16), torch.ones(1, 1, 16, 16)).item() < 0.001
         True
     """
-    a, b = a_PCHW.float(), b_PCHW.float()
+    with torch.autocast(a_PCHW.device.type, enabled=False):  # variances are small differences of large numbers
+        return _similarity(a_PCHW.float(), b_PCHW.float())
+
+
+def _similarity(a: Tensor, b: Tensor) -> Tensor:
     channels, side = a.shape[1], min(a.shape[2:])
     window = _window(min(_WINDOW, side - 1 + side % 2), a)
 

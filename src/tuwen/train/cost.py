@@ -13,6 +13,7 @@ import torch
 from tuwen.data._files import cache_folder
 from tuwen.errors import ConfigError
 from tuwen.recipe import Train
+from tuwen.train.critics import Critics
 from tuwen.train.log import peak_memory_mb
 from tuwen.train.optimiser import make_optimiser
 from tuwen.train.precision import random_states, set_random_states
@@ -29,6 +30,7 @@ def seconds_of_a_step(run: Run) -> float:
     random = random_states(run.machine.device)
     before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}  # batch norms count what they see
     batch = run.sources.learned.batch(run.sources.plan.items(0))
+    run.critics = Critics(run.objectives, run.made_first)  # made anew when the run begins
     optimiser = make_optimiser(run.model, run.recipe.train)  # not the run's own, and at a learning rate of 0
     for group in optimiser.param_groups:
         group["lr"] = 0.0

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuwen import directory
+from tuwen import diagnose, directory
 from tuwen.card import card
 from tuwen.errors import ConfigError
 from tuwen.evaluation import Evaluation, evaluate, less_is_better
@@ -17,6 +17,9 @@ from tuwen.train.feed import Source
 from tuwen.train.optimiser import moving, swapped
 from tuwen.train.samples import write_sheet
 from tuwen.train.setup import Setup
+
+_COLLAPSED = 1e6
+"""More than any two metrics are apart."""
 
 
 class Looks:
@@ -56,7 +59,8 @@ class Looks:
             )
 
     def score(self, figures: Mapping[str, float], step: int) -> float:
-        """The metric that decides, so that more is better; without a validation part the later model is.
+        """The metric that decides, so that more is better; without a validation part the later model is. A model that has
+        collapsed stands below all that have not.
 
         Raises:
             ConfigError: the evaluation does not give it.
@@ -67,7 +71,8 @@ class Looks:
         if metric not in figures:
             raise ConfigError(f"train.metric is {metric!r}; the evaluation gives: {', '.join(figures)}.")
         less = metric in less_is_better() or metric in self.recipe.objective
-        return -figures[metric] if less else figures[metric]
+        score = -figures[metric] if less else figures[metric]
+        return score - _COLLAPSED if diagnose.collapsed(figures) else score
 
     def check(self) -> None:
         """Refuses a metric that is not there now, not after hours; all rows are judged only where 64 do not have it."""

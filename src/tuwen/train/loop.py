@@ -18,15 +18,17 @@ from tuwen.evaluation import Evaluation
 from tuwen.recipe import Recipe
 from tuwen.train.checkpoint import State, save_state
 from tuwen.train.cost import estimate, fitting
+from tuwen.train.critics import Critics
 from tuwen.train.derived import Derived
 from tuwen.train.feed import Ahead, cut
+from tuwen.train.guide import guide
 from tuwen.train.interrupt import interruptible
 from tuwen.train.log import Report, peak_memory_mb
 from tuwen.train.looks import Looks
 from tuwen.train.optimiser import Average, learned_tensors, make_optimiser, restore_learned, set_lr, trainable
 from tuwen.train.setup import Setup
 from tuwen.train.sources import derived_fields, learned_routes, make_sources, usable
-from tuwen.types import Batch, Terms
+from tuwen.types import Batch, Made, Terms
 
 _FIRST = 20
 """Steps after which a time limit is turned into a number of steps."""
@@ -117,6 +119,7 @@ class Run:
         self.recipe, self.model, self.machine = setup.recipe.at(number), setup.model, setup.machine
         self.name = setup.recipe.stages[number].name if setup.recipe.stages else ""
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
+        guide(self.objectives.values(), self.machine.device)
         self.routes = learned_routes(self.recipe)
         for objective in self.objectives.values():
             if hasattr(objective, "fit"):
@@ -138,6 +141,7 @@ class Run:
         self.weights = list(trainable(self.model).values())
         self.optimiser = make_optimiser(self.model, train)
         self.average = Average(self.model, train.ema)
+        self.critics = Critics(self.objectives, self.made_first)
         self.step, self.saved, self.planned = 0, -1, False
         self._set_steps(self._usual_steps(), train.evaluations)
         self.took_s: list[float] = []
@@ -177,6 +181,7 @@ class Run:
         """One optimiser step; gives the terms and the learning rate."""
         began, train = time.monotonic(), self.recipe.train
         lr = set_lr(self.optimiser, self.step, self.steps, train)
+        self.critics.set_lr(self.step, self.steps, train)
         terms = self.backward(batch)
         if train.clip:
             torch.nn.utils.clip_grad_norm_(self.weights, train.clip, foreach=True)
@@ -206,12 +211,18 @@ class Run:
         return found
 
     def terms(self, batch: Batch) -> Terms:
-        """One forward pass and what every objective makes of it."""
+        """One forward pass, of which critics learn first, and what every objective makes of it."""
         made = self.model(batch, self.routes)
-        terms = made.aside()
+        terms = made.aside() | self.critics.learn(made, batch)
         for objective in self.objectives.values():
             terms = terms | objective(made, batch)
         return terms
+
+    @torch.no_grad()
+    def made_first(self) -> Made:
+        """What the model makes of the first batch before it has learned."""
+        batch = self.sources.learned.batch(self.sources.plan.items(0)).to(self.machine.device)
+        return self.model.eval()(batch, self.routes)  # type: ignore[no-any-return]
 
     def log_step(self, terms: Mapping[str, torch.Tensor], lr: float) -> None:
         values: dict[str, Any] = {name: round(float(value), 6) for name, value in terms.items()}
@@ -272,7 +283,8 @@ class Run:
             "stage": self.number, "before": self.setup.before, "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned,
             "spent_s": self.setup.took_s(), **self.looks.plain(),
         }  # fmt: skip
-        save_state(self.out, self.at, learned_tensors(self.model, self.average, self.optimiser), plain)
+        tensors = learned_tensors(self.model, self.average, self.optimiser) | self.critics.tensors()
+        save_state(self.out, self.at, tensors, plain)
         self.looks.best_weights.saved()
         self.saved = self.step
         self.log("saved", keep=False, step=self.at)
@@ -280,6 +292,7 @@ class Run:
     def _restore(self, state: State) -> None:
         plain = state.plain
         restore_learned(state.tensors, self.model, self.average, self.optimiser)
+        self.critics.restore(state.tensors)
         self._set_steps(plain["steps"], plain["evaluations"])
         self.step = self.saved = state.step - self.setup.before
         self.planned = plain["planned"]
@@ -292,6 +305,10 @@ class Run:
             self.average_best()
         if self.saved != self.step:
             self.save()
+        if text := diagnose.collapsed(self.looks.figures):
+            self.log(
+                "warning", step=self.at, text=f"the model that is kept has collapsed, as all of this run have: {text}"
+            )
         self.setup.before, last = self.at, self.number + 1 == self.setup.num_stages
         self.setup.turn_to(self.number + 1 if last else self.number)
         self.log(

@@ -1,0 +1,62 @@
+"""Pictures of a route, and what each was drawn from: what objectives that judge drawings read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tuwen.errors import ConfigError
+from tuwen.types import Made
+
+_SAME = 1e-4
+"""Share of the largest number of all latents that those of one text are apart at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """P drawn pictures."""
+
+    pixels: Tensor
+    """(P, C, H, W) of 0 to 1; gradients flow to the model."""
+    real: Tensor
+    """(P, C, H, W) what they should be."""
+    given_PD: Tensor
+    """Vectors that they were drawn from; no gradient flows to them, or a model could bend its texts to please a critic."""
+    latent_P: Tensor
+    """Rows of that latent."""
+    row_P: Tensor
+    """Rows of the batch."""
+
+
+def drawn(made: Made, route: str, given: str) -> Drawn | None:
+    """The pictures of a route, drawn from the latent `given`; None where the batch has none."""
+    decoded, latent = made.routes.get(route), made.latents.get(given)
+    if decoded is None or latent is None:
+        return None
+    row_L = torch.arange(len(latent), device=latent.pooled.device) if latent.owner_P is None else latent.owner_P
+    latent_P = torch.arange(len(latent), device=row_L.device) if decoded.owner_P is None else decoded.owner_P
+    return Drawn(decoded.prediction, decoded.target, latent.pooled.detach()[latent_P], latent_P, row_L[latent_P])
+
+
+def differ(one_PD: Tensor, other_PD: Tensor) -> Tensor:
+    """(P,) bool: whether two latents are of two texts; those of one text differ by rounding alone."""
+    return (one_PD - other_PD).abs().amax(1) > _SAME * one_PD.abs().amax()
+
+
+def first_drawn(made: Made, route: str, given: str, objective: str) -> Drawn:
+    """The same of the first batch of a run.
+
+    Raises:
+        ConfigError: there is no such route or latent, or it makes no pictures.
+    """
+    found = drawn(made, route, given)
+    if found is None or found.pixels.ndim != 4:
+        drawing = [name for name, one in made.routes.items() if one.prediction.ndim == 4]
+        raise ConfigError(
+            f"objective.{objective} judges the pictures of the route {route!r}, drawn from the latent {given!r}; there are "
+            f"routes of pictures: {', '.join(drawing) or 'none'}; latents: {', '.join(made.latents) or 'none'}. Set "
+            f"objective.{objective}.route and objective.{objective}.given."
+        )
+    return found
