@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from tests import autoencoders, codes, drawing, eight
+from tests import autoencoders, drawing, eight
 
 import tuwen
 from tuwen.cli import main
@@ -204,31 +204,3 @@ def test_many_texts_need_a_folder(asked, flow, pictures):
     assert done.returncode == 2 and "--texts makes many pictures; say where they go with -o FOLDER/" in done.err
     done = asked("draw", flow, "a red picture", "-o", f"{pictures}/folder/")
     assert done.returncode == 2 and "Of many texts: --texts FILE -o FOLDER/." in done.err
-
-
-def test_codes_are_drawn_by_command_line_as_by_python(tmp_path, asked):
-    options = ("--temperature", "0.7", "--top-k", "3", "--guidance", "2", "--seed", "4")
-    done = asked("draw", codes.directory(), "a red picture", *options, "-n", "2", "-o", tmp_path / "a.png")
-    assert done.returncode == 0 and done.out.strip() == "2 pictures of 16 x 16 pixels, seed 4", done.err
-    wanted = codes.model().draw("a red picture", num=2, temperature=0.7, top_k=3, guidance=2.0, seed=4).pictures
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "a.png"))[:, :16], wanted[0])
-    done = asked("draw", codes.directory(), "a red picture", "--steps", "5", "-o", tmp_path / "a.png")
-    assert done.returncode == 2 and "raster takes guidance, temperature, top_k, top_p; leave out steps" in done.err
-
-
-def test_a_model_of_codes_makes_pictures_again_and_of_texts(asked, tmp_path):
-    picture = tmp_path / "red.png"
-    Image.fromarray(eight.samples(16)[0].fields["image"]).save(picture)
-    done = asked("reconstruct", codes.directory(), picture, "-o", tmp_path / "again.png")
-    assert done.returncode == 0 and "16 x 16 pixels, squared error" in done.out, done.err
-    done = asked("reconstruct", codes.directory(), "--text", "a red picture", "-o", tmp_path / "red2.png")
-    assert done.returncode == 0 and Image.open(tmp_path / "red2.png").size == (16, 16), done.err
-    red, green, blue = np.asarray(Image.open(tmp_path / "red2.png")).reshape(-1, 3).mean(0)
-    assert red > 150 > 100 > max(green, blue)
-
-
-def test_evaluation_of_a_model_of_codes(asked, tmp_path):
-    eight.write_pictures(tmp_path / "data")
-    done = asked("evaluate", codes.directory(), tmp_path / "data", "--split", "", "--set", "data.val=0", "--json")
-    assert done.returncode == 0, done.err
-    assert {"nats_per_code", "code_gap", "mse", "code_use", "codes"} <= json.loads(done.out)["figures"].keys()
