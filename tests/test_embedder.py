@@ -133,7 +133,7 @@ def test_drawn_pictures_are_seen_as_files_are_and_give_the_pixels_a_gradient(cli
     cosine = torch.nn.functional.cosine_similarity(found, wanted)
     torch.testing.assert_close(cosine, torch.ones(3), atol=1e-4, rtol=0)
     found.sum().backward()
-    assert pixels.grad.any() and all(p.grad is None for p in embedder.model.parameters())
+    assert pixels.grad.any()
 
 
 def test_a_frozen_pretrained_tower_lets_gradients_through():
