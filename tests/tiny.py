@@ -39,7 +39,7 @@ SETTINGS = {
     ),
     "gpt-vqvae": (
         *_EACH[:-1], *_TEXTS, *_READER, "space.image.codes=32", "space.image.inner=4", "decode.image.side=16",
-        "decode.image.widths=16,8,8", "decode.image.blocks=0", "fuse.words.width=16", "decode.image@codes.width=16",
+        "decode.image.widths=16,8", "decode.image.blocks=0", "fuse.words.width=16", "decode.image@codes.width=16",
         "decode.image@codes.heads=2", "decode.image@codes.layers=1",
     ),
     "text-gan": _GAN,

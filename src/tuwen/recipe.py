@@ -30,7 +30,7 @@ class Train:
     epochs: float = 12.0
     """Passes over the training part; used where steps is 0."""
     steps: int = 0
-    """Optimiser steps; 0: from epochs, or from the time limit."""
+    """Optimiser steps, of all stages together; 0: from epochs, or from the time limit."""
     time_limit_s: float = 0.0
     """Seconds of training; turned into a number of steps after the first 20. 0: no limit."""
     batch: int = 64

@@ -13,6 +13,7 @@ from tuwen.decode.image_codes import Config
 from tuwen.errors import ConfigError, ShapeError
 from tuwen.generate.raster import Config as Raster
 from tuwen.model import CrossModal
+from tuwen.task import draw
 from tuwen.types import Feed, Latent, Route, Sample, Widths
 
 COLOURS = list(eight.COLOURS)
@@ -93,6 +94,24 @@ def test_a_text_alone_is_drawn_as_beside_others():
     for text, answer in zip(TEXTS, together, strict=True):
         alone = codes.model().draw(text, temperature=2.0).pictures[0]
         assert abs(alone.astype(int) - answer.pictures[0].astype(int)).max() <= 1
+
+
+def test_codes_are_drawn_as_a_flow_is():
+    """From one text to another, away from one, the best of several; each step is told."""
+    line = codes.model().draw("a red picture", to="a blue picture", num=4, top_k=1, guidance=1.0).pictures
+    assert (line[0] == codes.model().draw("a red picture", top_k=1, guidance=1.0).pictures[0]).all()
+    assert (line[3] == codes.model().draw("a blue picture", top_k=1, guidance=1.0).pictures[0]).all()
+    heard = []
+    request = draw.Request(text="this is red", without="this is blue", top_k=1)
+    draw.run(codes.model(), [request], emit=lambda number, text: heard.append(text))
+    assert heard == [f"step {step} of 4" for step in range(1, 5)]
+    best = codes.model().draw("a red picture", candidates=3, judge=str(eight.directory()), guidance=0.0)
+    assert len(best.pictures) == len(best.match) == 1
+
+
+def test_codes_are_not_drawn_near_a_picture():
+    with pytest.raises(ConfigError, match="this model draws codes, not along a flow; leave out like"):
+        codes.model().draw("a red picture", like=eight.samples(16)[0].fields["image"])
 
 
 def test_a_loaded_model_draws_the_same():
@@ -176,6 +195,14 @@ def test_guidance_leads_away_from_saying_nothing():
     torch.testing.assert_close(guided, without + 2.5 * (with_text - without), atol=1e-4, rtol=1e-4)
     other = latent(2, tokens=5, seed=9)
     torch.testing.assert_close(made.step(made.start(other, 0.0), begin), without)  # nothing is said either way
+
+
+@torch.no_grad()
+def test_guidance_may_lead_away_from_another_text():
+    made, given, other = part(), latent(2, tokens=5), latent(2, tokens=8, seed=9)
+    begin = torch.full((2,), made.bos)
+    said, away = (made.step(made.start(one), begin) for one in (given, other))
+    torch.testing.assert_close(made.step(made.start(given, 2.5, other), begin), away + 2.5 * (said - away))
 
 
 def test_training_leaves_out_what_is_given_now_and_then():

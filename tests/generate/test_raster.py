@@ -18,8 +18,8 @@ class Known:
     def __init__(self):
         self.heard, self.guidance = [], None
 
-    def start(self, latent, guidance=1.0):
-        self.guidance = guidance
+    def start(self, latent, guidance=1.0, away=None):
+        self.guidance, self.away = guidance, away
         return self
 
     def step(self, drawing, code_P):

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tuwen.decode._causal import Causal, State
-from tuwen.decode._said import left_out, said_tokens
+from tuwen.decode._said import beside, left_out, said_tokens
 from tuwen.encode._image import places
 from tuwen.errors import ConfigError, ShapeError
 from tuwen.layers import Packing
@@ -53,7 +53,7 @@ class Drawing:
     state: State
     guidance: float
     twice: bool
-    """Whether the state has as many rows again, to which nothing is said."""
+    """Whether the state has as many rows again, of what guidance leads away from."""
 
 
 class ImageCodes(Causal):
@@ -131,18 +131,19 @@ class ImageCodes(Causal):
         pooled_PD = self.what(latent.pooled)
         return said_tokens(torch.where(said_P[:, None], pooled_PD, self.unsaid.to(pooled_PD))[:, None], latent, said_P)
 
-    def start(self, latent: Latent, guidance: float = 1.0) -> Drawing:
+    def start(self, latent: Latent, guidance: float = 1.0, away: Latent | None = None) -> Drawing:
         """Pictures that have no codes yet, one for each row of a latent.
 
         Args:
             guidance: 1: as learned; above 1: so much further away from what would be drawn if nothing were given; 0: that.
+            away: what it leads away from in place of nothing.
         """
         num, device = len(latent), latent.pooled.device
-        if guidance in (0.0, 1.0):
+        if away is None and guidance in (0.0, 1.0):
             said_P = torch.full((num,), guidance == 1.0, device=device)
             return Drawing(self.begun(*self._memory(latent, said_P)), guidance, twice=False)
-        both = latent.rows(torch.arange(num, device=device).repeat(2))
-        said_P = torch.arange(2 * num, device=device) < num
+        said_P = torch.arange(2 * num, device=device) < (num if away is None else 2 * num)
+        both = beside(latent, latent if away is None else away)
         return Drawing(self.begun(*self._memory(both, said_P)), guidance, twice=True)
 
     def step(self, drawing: Drawing, code_P: Tensor) -> Tensor:

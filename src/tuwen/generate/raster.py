@@ -20,7 +20,7 @@ class Codes(Protocol):
     bos: int
 
     def noise(self, num: int, generator: torch.Generator) -> Tensor: ...
-    def start(self, latent: Latent, guidance: float = 1.0) -> Any: ...
+    def start(self, latent: Latent, guidance: float = 1.0, away: Latent | None = None) -> Any: ...
     def step(self, drawing: Any, code_P: Tensor) -> Tensor: ...
 
 
@@ -48,13 +48,22 @@ class Raster:
         self.config = config
 
     @torch.inference_mode()
-    def __call__(self, decoder: Codes, latent: Latent, noise_PT: Tensor, *, told: Told | None = None) -> Tensor:
+    def __call__(
+        self,
+        decoder: Codes,
+        latent: Latent,
+        noise_PT: Tensor,
+        *,
+        away: Latent | None = None,
+        told: Told | None = None,
+    ) -> Tensor:
         """(P, T) codes, one picture for each row of the latent.
 
         Args:
             noise_PT: from 0 to below 1: which of the probable codes is drawn, so that a picture depends on its own row alone.
+            away: guidance leads away from what would be drawn of this; None: away from what would be drawn of nothing.
         """
-        drawing, length = decoder.start(latent, self.config.guidance), noise_PT.shape[1]
+        drawing, length = decoder.start(latent, self.config.guidance, away), noise_PT.shape[1]
         code_P = torch.full((len(noise_PT),), decoder.bos, device=noise_PT.device)
         drawn: list[Tensor] = []
         for place in range(length):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuwen.data._config import Data
 from tuwen.decode import image_codes, image_flow
 from tuwen.encode import text_transformer
@@ -44,21 +46,23 @@ def flow(facts: Facts) -> Recipe:
 def gpt_vqvae(facts: Facts) -> Recipe:
     """Draws: a transformer writes the codes of a picture after a text; a tokenizer, learned first, makes pixels of them."""
     size, tokenizer = Sizes.of(facts), vqvae(facts)
-    width = min(256, 2 * size.width)
+    picture = tokenizer.decode["image"]
+    if picture.side == 64:  # the last stage costs more than all others together, and cells of two pixels draw as well
+        picture = replace(picture, widths=(64, 64), shuffle=2)
     text = text_transformer.Config(
-        width=width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
+        width=size.width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
     )
     return Recipe(
         name="gpt-vqvae",
         encode={"image": tokenizer.encode["image"], "text": text},
         space=tokenizer.space,
-        fuse={"words": attention.Config(width=width, heads=4)},
-        decode={"image": tokenizer.decode["image"], "image@codes": image_codes.Config(width=width)},
+        fuse={"words": attention.Config(width=size.width, heads=4)},
+        decode={"image": picture, "image@codes": image_codes.Config(width=size.width * 3 // 2)},
         objective={**tokenizer.objective, "codes": codes.Config()},
         weight=tokenizer.weight,
         routes={**tokenizer.routes, "draw": Route(given=("text",), make="image@codes", fuse="words")},
         data=Data(captions="detailed" if size.small else "one"),
-        train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=2e-3, ema=0.999),
+        train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=size.lr, ema=0.999),
         stages=(
             Stage(
                 name="tokenizer",

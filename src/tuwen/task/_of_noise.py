@@ -48,7 +48,7 @@ class _Chance(NamedTuple):
     """For what else it takes beside a part that is kept."""
 
 
-ALONG_A_FLOW = ("like", "mask", "without")
+ALONG_A_FLOW = ("like", "mask")
 """Options that only flows have."""
 
 
@@ -119,14 +119,14 @@ class OfNoise:
             raise _Stopped
         rows = [self.requests[number] for number, _ in part]
         chances = [self._chance(number) for number, _ in part]
-        more: dict[str, Any] = {}
+        like: dict[str, Any] = {}
         if self.flows:
-            away = of_texts(self.model, [one.without for one in rows]) if rows[0].without else None
-            more = {"like": self._like(part, [chance.more for chance in chances]), "away": away}
+            like["like"] = self._like(part, [chance.more for chance in chances])
         made_PCHW = make(
             self.model, self.way, self._said(part), method=self.walks[part[0][0]],
             noise=torch.cat([chance.noise_1CHW for chance in chances]).to(self.model.device),
-            told=self._told({number for number, _ in part}), **more,
+            away=of_texts(self.model, [one.without for one in rows]) if rows[0].without else None,
+            told=self._told({number for number, _ in part}), **like,
         )  # fmt: skip
         found: list[np.ndarray] = self.painter.pictures(made_PCHW)
         return found

@@ -68,14 +68,12 @@ class Request:
     size: int | None = None
     """Side in pixels: a multiple of what the model learned to draw, each of whose pixels becomes a block."""
     without: str = ""
-    """What the pictures are not to show: guidance leads away from it. Like mask, for models that draw along a flow (recipe
-    `flow`)."""
+    """What the pictures are not to show: guidance leads away from it. This and all that follow are for models whose pictures
+    come of noise: along a flow (recipe `flow`; only these take like with a text, and mask), or code by code (`gpt-vqvae`)."""
     method: str | None = None
-    """How noise becomes a picture: euler, heun or multistep, the default, along a flow (recipe `flow`); raster for codes
-    (recipe `gpt-vqvae`)."""
+    """How noise becomes a picture: euler, heun or multistep, the default, along a flow; raster for codes."""
     guidance: float | None = None
-    """How much closer to the text than learned, 0 or more (3): 1 is as learned, more is truer and less varied. This and
-    all that follow are for models whose pictures come of noise."""
+    """How much closer to the text than learned, 0 or more (3): 1 is as learned, more is truer and less varied."""
     steps: int | None = None
     """Along a flow: steps from noise to picture, 1 or more (20): fewer are faster and coarser."""
     temperature: float | None = None

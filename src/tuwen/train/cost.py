@@ -57,7 +57,9 @@ def estimate(run: Run, steps: int) -> dict[str, Any]:
     weights = sum(p.numel() for p in model.parameters())
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
     cache_mb = sum(cache.estimate_bytes(len(rows)) for cache in rows.caches) / 1e6
-    disk_mb = (weights * 4 + moving * 4 * 4 * 2 + moving * 4 * model.recipe.train.average_best) / 1e6
+    disk_mb = (
+        weights * 4 * run.setup.num_stages + moving * 4 * 4 * 2 + moving * 4 * model.recipe.train.average_best
+    ) / 1e6
     free_mb = shutil.disk_usage(out).free / 1e6
     if disk_mb > free_mb:
         raise ConfigError(
