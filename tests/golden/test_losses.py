@@ -56,7 +56,8 @@ def losses(recipe, folder):
         if event["kind"] == "step" and event["step"] in STEPS:
             found[str(event["step"])] = {name: event[name] for name in TERMS if name in event}
 
-    settings = (*SETTINGS[recipe], "train.metric=loss", "train.evaluations=1", f"data.cache={folder}/cache")
+    metric = "drawn_distance" if recipe == "text-gan" else "loss"  # what a critic thinks decides nothing
+    settings = (*SETTINGS[recipe], f"train.metric={metric}", "train.evaluations=1", f"data.cache={folder}/cache")
     train(
         "scenes:0:128",
         out=f"{folder}/{recipe}",

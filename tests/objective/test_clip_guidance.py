@@ -4,8 +4,8 @@ import pytest
 import torch
 from tests import eight
 
-from tuwen.errors import CannotError, ConfigError
 from tuwen.embedder import open_embedder
+from tuwen.errors import CannotError, ConfigError
 from tuwen.objective import adversarial
 from tuwen.objective.clip_guidance import Config
 from tuwen.train.guide import guide

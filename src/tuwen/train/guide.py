@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from tuwen.errors import ConfigError
 from tuwen.embedder import open_embedder
+from tuwen.errors import ConfigError
 from tuwen.recipe import name_of
 
 
