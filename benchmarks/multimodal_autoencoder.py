@@ -1,7 +1,7 @@
 """Pictures and texts through one space: from themselves and from each other, against the nearest neighbour.
 
     python benchmarks/multimodal_autoencoder.py DATA [--rows 2000] [--seeds 0] [--steps 1000] [--threads 2]
-        [--split val] [--missing 0.5] [--set train.lr=1e-3 ...] [--keep FOLDER] [--sheet made.png]
+        [--split val ...] [--missing 0.5] [--set train.lr=1e-3 ...] [--keep FOLDER] [--sheet made.png]
 
 DATA: pictures with captions, such as scenes or OUT/emoji of `benchmarks/convert_data.py`. Recipe
 `multimodal-autoencoder` is trained three times for each seed, for as many steps: on all rows (complete), with a share of the texts
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data")
     parser.add_argument("--rows", type=int, default=0, help="the first training rows only; 0: all")
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--split", nargs="+", default=["val"], help="parts whose rows are judged")
     parser.add_argument("--judged", type=int, default=0, help="the first rows of that part only; 0: all")
     parser.add_argument("--missing", type=float, default=0.5, help="share of the texts that is taken away")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
@@ -61,8 +61,9 @@ def main() -> None:
 def compare(args: argparse.Namespace, folder: Path) -> None:
     """Trains, judges and prints."""
     data = opened(args)
-    train, rows = list(data.split("train")), told(data.split(args.split))[: args.judged or None]
-    print(f"{data.name}: {len(train)} rows to learn from, {len(rows)} to judge ({args.split})\n")
+    train, rows = list(data.split("train")), told(row for name in args.split for row in data.split(name))
+    rows = rows[: args.judged or None]
+    print(f"{data.name}: {len(train)} rows to learn from, {len(rows)} to judge ({' and '.join(args.split)})\n")
     found: dict[str, list[Scores]] = {name: [] for name in args.runs}
     print("| run | seed | trained s | steps |\n|---|---|---|---|", flush=True)
     for seed in args.seeds:

@@ -51,6 +51,11 @@ def test_loss_is_the_weighted_sum(found):
     assert weighed.figures["loss"] == pytest.approx(3 * found.figures["contrastive"], rel=1e-4)
 
 
+def test_it_says_of_which_figures_the_smallest_is_best(found):
+    assert {"loss", "caption", "contrastive", "nats_per_token", "i2t_median_rank"} <= found.less
+    assert not {"cider", "recall", "i2t_r1"} & found.less
+
+
 def test_terms_are_those_of_the_objectives(found):
     model = eight.model()
     batch = batches(model)[0]

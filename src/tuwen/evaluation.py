@@ -31,6 +31,8 @@ class Evaluation:
     """One a row that was looked at, by `key`: what each judge has to say of it (caption, references, label, ...)."""
     tables: dict[str, Any] = field(default_factory=dict)
     """What lies between figures and rows, by name: figures of each class, which class is taken for which."""
+    less: frozenset[str] = frozenset()
+    """Figures of which the smallest is the best: the loss, the terms of objectives, and what judges say."""
     num_rows: int = 0
     """Rows that were looked at."""
     rates: list[Any] = field(default_factory=list)
@@ -97,15 +99,11 @@ def evaluate(
             for judge in judges:
                 judge.add(made, batch)
             num_rows += len(batch)
-    figures = _with_loss(terms.result(), model.recipe.weight if weight is None else weight)
-    found = _merged(judges, {**figures, **reports.result()}, num_rows, bootstrap)
+    losses = _with_loss(terms.result(), model.recipe.weight if weight is None else weight)
+    less = frozenset(losses).union(*(judge.less for judge in judges))
+    found = _merged(judges, Evaluation(figures={**losses, **reports.result()}, less=less, num_rows=num_rows), bootstrap)
     found.drawn.update(asked.drawn.pictures)
     return found
-
-
-def less_is_better() -> set[str]:
-    """Figures of which the smallest decides; so do the terms of objectives."""
-    return {"loss", *(name for module in _judges() for name in module.Judge.less)}
 
 
 def _judges() -> list[Any]:
@@ -117,9 +115,8 @@ def _with_loss(terms: Mapping[str, float], weight: Mapping[str, float]) -> dict[
     return {**loss, **terms}
 
 
-def _merged(judges: Iterable[Any], figures: dict[str, float], num_rows: int, bootstrap: bool) -> Evaluation:
-    """The figures of all judges, and what they say of each row."""
-    found = Evaluation(figures=figures, num_rows=num_rows)
+def _merged(judges: Iterable[Any], found: Evaluation, bootstrap: bool) -> Evaluation:
+    """The figures of all judges, and what they say of each row, beside those that are there."""
     rows: dict[str, dict[str, Any]] = {}
     for judge in judges:
         for rates, chance in judge.rates():
@@ -135,4 +132,4 @@ def _merged(judges: Iterable[Any], figures: dict[str, float], num_rows: int, boo
     return found
 
 
-__all__ = ["Evaluation", "evaluate", "less_is_better"]
+__all__ = ["Evaluation", "evaluate"]

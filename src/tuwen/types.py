@@ -252,6 +252,8 @@ class Facts:
     """Samples of the training part."""
     num_captions: int = 0
     """Captions of the training part."""
+    num_pairs: int = 0
+    """Samples of the training part that have a picture and a text; 0: not counted."""
     fields: tuple[str, ...] = ("image", "text")
     """Fields that occur."""
     picture_side: int = 224

@@ -115,6 +115,7 @@ class Dataset(Sequence[Sample]):
         return Facts(
             num_train=len(train),
             num_captions=len(captions),
+            num_pairs=sum(is_given(one.fields.get("image")) and bool(one.fields["text"]) for one in train),
             fields=self.fields,
             picture_side=side,
             picture_channels=channels,

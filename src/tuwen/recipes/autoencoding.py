@@ -55,7 +55,7 @@ def conv_autoencoder(facts: Facts) -> Recipe:
         name="conv-autoencoder",
         encode={"image": encoder},
         decode={"image": image_deconv.Config(side=side, channels=channels, widths=widths)},
-        train=_train(facts, 400_000),
+        train=_train(facts, 120_000),
     )
 
 
@@ -73,7 +73,7 @@ def vae(facts: Facts) -> Recipe:
         name="vae",
         space={"image": gaussian.Config(width=16 if side <= _SMALL else 64)},
         objective={"elbo": elbo.Config()},
-        train=replace(base.train, clip=0.0),
+        train=replace(_train(facts, 400_000), clip=0.0),
     )
 
 
@@ -104,9 +104,12 @@ def vqvae(facts: Facts) -> Recipe:
 def multimodal_autoencoder(facts: Facts) -> Recipe:
     """Pictures and texts in one space of 256 numbers: each back from itself, and from the other; either may be missing."""
     size, image = Sizes.of(facts), conv_autoencoder(facts)
-    drawn = image.decode["image"]
+    seen, drawn = replace(image.encode["image"], widths=(64, 128)), image.decode["image"]
     if drawn.side > _SMALL:
-        drawn = replace(drawn, widths=(128, 64, 32, 16), blocks=0)
+        seen = replace(seen, widths=(64, 128, 128), blocks=(1, 1, 1))
+        drawn = replace(drawn, widths=(128, 64, 32), shuffle=2, blocks=0)
+    more = facts.num_train / facts.num_pairs if facts.num_pairs else 1.0
+    more = min(4.0, max(1.0, more))  # rows that lack a side come on top: a step has as many pairs as ever
     text: dict[str, Any] = {
         "width": size.width,
         "heads": size.heads,
@@ -118,7 +121,7 @@ def multimodal_autoencoder(facts: Facts) -> Recipe:
     return Recipe(
         name="multimodal-autoencoder",
         encode={
-            "image": replace(image.encode["image"], widths=(64, 128)),
+            "image": seen,
             "text": encode_text.Config(**text),
         },
         space={field: bottleneck.Config(width=256) for field in ("image", "text")},
@@ -138,7 +141,9 @@ def multimodal_autoencoder(facts: Facts) -> Recipe:
             "draw": Route(given=("text",), make="image"),
         },
         data=Data(captions="one"),
-        train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=size.lr, ema=0.999),
+        train=Train(
+            epochs=more * size.epochs, batch=round(32 * more), optimiser="muon", lr=size.lr, ema=0.999, metric="cider"
+        ),
     )
 
 
@@ -150,5 +155,5 @@ def _picture(facts: Facts) -> tuple[int, int]:
 
 def _train(facts: Facts, pictures: int) -> Train:
     """Some pictures long, however few there are to see again and again."""
-    epochs = min(400.0, max(4.0, pictures / max(1, facts.num_train)))
+    epochs = min(400.0, max(2.0, pictures / max(1, facts.num_train)))
     return Train(epochs=epochs, batch=64, lr=2e-3, weight_decay=0.0, betas=(0.9, 0.999))

@@ -53,7 +53,9 @@ def estimate(run: Run, steps: int) -> dict[str, Any]:
         ConfigError: the disk is too small.
     """
     model, out, rows, step_s = run.model, run.out, run.setup.rows, seconds_of_a_step(run)
-    steps = int(run.recipe.train.time_limit_s / step_s) or steps
+    train = run.recipe.train
+    fit = int(train.time_limit_s / step_s) or steps
+    steps = min(fit, train.steps) if train.steps else fit
     weights = sum(p.numel() for p in model.parameters())
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
     cache_mb = sum(cache.estimate_bytes(len(rows)) for cache in rows.caches) / 1e6
@@ -92,6 +94,7 @@ def fitting(train: Train, done: int, took_s: Sequence[float], evaluate_s: float)
     """
     step_s = median(took_s[5:] or took_s)  # a resumed run may have few
     looks = max(3, min(train.evaluations, int(_LOOKING * train.time_limit_s / max(1e-6, evaluate_s))))
-    left_s = train.time_limit_s - sum(took_s) - evaluate_s * (looks + 1)
+    others = 1 + bool(train.start_from) + (train.average_best > 1)  # this one, that before step 0, and that at the mean
+    left_s = train.time_limit_s - sum(took_s) - evaluate_s * (looks + others)
     fit = done + max(1, int(left_s / step_s * 0.97))
     return min(fit, train.steps) if train.steps else fit, looks, left_s

@@ -9,7 +9,7 @@ from typing import Any
 from tuwen import diagnose, directory
 from tuwen.card import card
 from tuwen.errors import ConfigError
-from tuwen.evaluation import Evaluation, evaluate, less_is_better
+from tuwen.evaluation import Evaluation, evaluate
 from tuwen.generate.greedy import Config as Greedy
 from tuwen.recipe import Recipe
 from tuwen.train.best import Best
@@ -58,31 +58,30 @@ class Looks:
                 self.setup.model, batches, method=Greedy(), objectives=self.objectives, weight=self.recipe.weight
             )
 
-    def score(self, figures: Mapping[str, float], step: int) -> float:
+    def score(self, found: Evaluation, step: int) -> float:
         """The metric that decides, so that more is better; without a validation part the later model is. A model that has
         collapsed stands below all that have not.
 
         Raises:
             ConfigError: the evaluation does not give it.
         """
-        metric = self.recipe.train.metric
+        metric, figures = self.recipe.train.metric, found.figures
         if not figures:
             return float(step)
         if metric not in figures:
             raise ConfigError(f"train.metric is {metric!r}; the evaluation gives: {', '.join(figures)}.")
-        less = metric in less_is_better() or metric in self.recipe.objective
-        score = -figures[metric] if less else figures[metric]
+        score = -figures[metric] if metric in found.less else figures[metric]
         return score - _COLLAPSED if diagnose.collapsed(figures) else score
 
     def check(self) -> None:
         """Refuses a metric that is not there now, not after hours; all rows are judged only where 64 do not have it."""
         if self.recipe.train.metric not in self.judge(64).figures:
-            self.score(self.judge().figures, 0)
+            self.score(self.judge(), 0)
 
     def look(self, step: int, steps: int) -> tuple[Evaluation, bool]:
         """Judges the model, keeps it if it is the best so far, and says whether it is."""
         result = self.judge()
-        score = self.score(result.figures, step)
+        score = self.score(result, step)
         if better := math.isnan(self.best) or score > self.best:
             self.best, self.best_step, self.since_best = score, step, 0
             self.figures = {**self.earlier, **result.figures}
@@ -106,7 +105,7 @@ class Looks:
             return None
         with swapped(self.setup.model, self.best_weights.mean()):
             result = self.judge()
-            score = self.score(result.figures, step)
+            score = self.score(result, step)
             if better := score > self.best:
                 self.best, self.figures = score, {**self.earlier, **result.figures}
                 self._keep(step, steps, averaged=self.best_weights.steps)
