@@ -283,7 +283,37 @@ def peers(args: argparse.Namespace, parts: dict[str, list[Any]], limit_s: float,
 
 
 def emoji(args: argparse.Namespace, seed: int, folder: Path) -> None:
-    raise SystemExit("not yet")
+    from tuwen import open_data
+    from tuwen.embedder import Own
+    from tuwen.metric.r_precision import hits
+
+    if not args.data:
+        raise SystemExit("drawing.py emoji needs the folder of the pictures: OUT/emoji of benchmarks/convert_data.py")
+    data = open_data(args.data)
+    parts = {name: list(data.split(name)) for name in ("train", "val", "test")}
+    model = learned(args, data, folder / f"{args.recipe}-{seed}", seed, args.time_limit or 3600.0)
+    every = {"train": [row for some in parts.values() for row in some], "val": parts["val"]}
+    judge = Own(learned(args, dataset(every, {"train": "train", "val": "val"}), folder / "judge", 0, 600.0, "clip"))
+    known = {row.fields["base_name"] for row in parts["train"]}
+    rows = (parts["val"] + parts["test"])[: args.rows or None]
+    groups = {"seen with another tone": [], "never seen": []}  # type: dict[str, list[Any]]
+    for row in rows:
+        groups["seen with another tone" if row.fields["base_name"] in known else "never seen"].append(row)
+    print(f"{len(parts['train'])} pictures to learn from; among 20 names the own one fits best:")
+    print("| recipe | seed | guidance | names | number | drawn | real | chance |\n" + "|---" * 8 + "|")
+    for way in ways(args, model):
+        for name, some in groups.items():
+            texts = [row.fields["text"][0] for row in some]
+            pictures, _ = drawn(model, texts, way)
+            own = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+            place_N, text_MD = np.array([own[text] for text in texts]), judge.texts(list(own))
+            cells = []
+            for images in (pictures, [row.fields["image"] for row in some]):
+                hit_N = hits(judge.images(images), text_MD, place_N, candidates=20)
+                cells.append(f"{hit_N.mean():.3f} +- {hit_N.std() / len(hit_N) ** 0.5:.3f}")
+            line = f"{args.recipe} | {seed} | {told(way)} | {name} | {len(some)} | {' | '.join(cells)} | 0.050"
+            print(f"| {line} |", flush=True)
+            keep_sheet(args, f"emoji-{args.recipe}-{seed}-{told(way)}-{name.split()[0]}", pictures)
 
 
 RUNS = {"scenes": scenes, "fashion": fashion, "emoji": emoji}
