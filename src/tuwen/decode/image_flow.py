@@ -41,6 +41,8 @@ class Config:
     """Share of the pictures that training draws without what is given, from 0 to below 1: guidance needs some."""
     times: Literal["logit_normal", "uniform"] = "logit_normal"
     """How training draws the moments: more often in the middle of the way, where it is hardest, or all alike."""
+    early: float = 0.8
+    """How much earlier than the middle logit_normal has its peak, in logits: what is where is decided among much noise."""
     fit: Fit = "squash"
     """How a picture becomes a square target: squash, crop (the centre) or pad (with white)."""
 
@@ -63,7 +65,8 @@ class ImageFlow(nn.Module):
 
     Source:
         Liu et al. 2022, arXiv:2209.03003 (rectified flow); Lipman et al. 2022, arXiv:2210.02747; logit-normal moments: Esser
-        et al. 2024, arXiv:2403.03206; leaving out what is given: Ho and Salimans 2022, arXiv:2207.12598.
+        et al. 2024, arXiv:2403.03206, earlier ones for pixels: Li and He 2025, arXiv:2511.13720; leaving out what is given: Ho
+        and Salimans 2022, arXiv:2207.12598.
     Raises:
         ConfigError: side, widths or heads do not divide.
     """
@@ -117,7 +120,9 @@ class ImageFlow(nn.Module):
         """(P,) spread evenly over their distribution, so that any few of a batch are early and late ones."""
         even_P = torch.rand(1, generator=generator, device=device) + torch.arange(num, device=device) * _GOLDEN
         even_P = (even_P % 1).clamp(1e-4, 1 - 1e-4)
-        return torch.special.ndtri(even_P).sigmoid() if self.config.times == "logit_normal" else even_P
+        if self.config.times == "uniform":
+            return even_P
+        return (torch.special.ndtri(even_P) - self.config.early).sigmoid()
 
     def _velocity(self, x_PCHW: Tensor, t_P: Tensor, latent: Latent, said_P: Tensor) -> Tensor:
         pooled_PD = torch.where(said_P[:, None], latent.pooled, self.unsaid.to(latent.pooled))
