@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from tuwen.data._config import Data
@@ -23,7 +24,7 @@ def flow(facts: Facts) -> Recipe:
     text = text_transformer.Config(
         width=width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
     )
-    side = 64 if facts.picture_side > 40 else max(16, round(facts.picture_side / 8 + 0.49) * 8)
+    side = 64 if facts.picture_side > 40 else max(16, math.ceil(facts.picture_side / 4) * 4)
     return Recipe(
         name="flow",
         encode={"text": text},
