@@ -332,4 +332,5 @@ def _one_each(owner_L: Tensor, target: Feed, count_B: Tensor, wanted_B: Tensor) 
 def _picked(target: Feed, index: Tensor) -> Feed:
     """The values at an index or mask; their owners stay as they are."""
     mask = None if target.mask is None else target.mask[index]
-    return replace(target, data=target.data[index], mask=mask)
+    seed_P = None if target.seed_P is None else target.seed_P[index]
+    return replace(target, data=target.data[index], mask=mask, seed_P=seed_P)

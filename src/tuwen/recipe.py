@@ -94,7 +94,8 @@ class Stage:
     routes: tuple[str, ...]
     """Names of the routes that are run."""
     share: float = 1.0
-    """Share of the run's steps, epochs and time that it takes, beside those of the other stages; above 0."""
+    """Share of the run's steps, epochs and time that it takes, beside those of the other stages; 0: it is passed over, since
+    the model that the run starts from has learned it."""
     steps: int = 0
     """Optimiser steps; 0: its share of the run's. With a time limit: at most so many."""
     metric: str = ""
@@ -148,20 +149,37 @@ class Recipe:
 
     def known_routes(self) -> dict[str, Route]:
         """The routes that were learned: those of the stages up to the one that was reached."""
+        known = {name for stage in self._known_stages() for name in stage.routes}
+        return {name: route for name, route in self.routes.items() if name in known or not self._known_stages()}
+
+    def known_objectives(self) -> dict[str, Any]:
+        """The objectives that have counted: those of the stages up to the one that was reached."""
+        known = {name for stage in self._known_stages() for name in stage.objectives}
+        return {name: one for name, one in self.objective.items() if name in known or not self._known_stages()}
+
+    def _known_stages(self) -> tuple[Stage, ...]:
+        """The stages up to the one that was reached; none where all is learned."""
         names = [stage.name for stage in self.stages]
-        if self.reached not in names:
-            return dict(self.routes)
-        known = {name for stage in self.stages[: names.index(self.reached) + 1] for name in stage.routes}
-        return {name: route for name, route in self.routes.items() if name in known}
+        return self.stages[: names.index(self.reached) + 1] if self.reached in names else ()
+
+    def stages_to_learn(self) -> list[int]:
+        """Numbers of the stages that are not passed over; a recipe without stages is one."""
+        return [number for number, stage in enumerate(self.stages) if stage.share] or [0]
 
     def check_stages(self) -> None:
         """Raises ConfigError where a stage names what the recipe does not have."""
         places = [f"{section}.{name}" for section in _LEARNING for name in getattr(self, section)]
         for stage in self.stages:
             where = f"stages.{stage.name}"
-            if stage.share <= 0 or stage.steps < 0:
+            if stage.share < 0 or stage.steps < 0 or not any(one.share for one in self.stages):
                 raise ConfigError(
-                    f"{where}: share is {stage.share}, steps {stage.steps}; share is above 0, steps 0 or more."
+                    f"{where}: share is {stage.share}, steps {stage.steps}; share is above 0, or 0 where the stage is passed "
+                    "over and another is not; steps are 0 or more."
+                )
+            if not stage.share and not self.train.start_from:
+                raise ConfigError(
+                    f"{where}.share is 0, so it is passed over, and nothing has learned what it would; name a model that "
+                    "has: --start-from MODEL."
                 )
             for what, named, known in (
                 ("parts", stage.parts, places),

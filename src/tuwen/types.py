@@ -78,6 +78,8 @@ class Feed:
     """(P, T) bool, True where data is real; None if everything is."""
     encoded: bool = False
     """True: data holds the tokens of a frozen encoder, read from the cache."""
+    seed_P: torch.Tensor | None = None
+    """(P,) int64 seed of the noise that each value was drawn of, where the two are to be learned together."""
 
     def to(self, device: torch.device | str) -> Feed:
         mask = None if self.mask is None else self.mask.to(device)

@@ -109,7 +109,10 @@ class ImageFlow(nn.Module):
         pixels = self.end(target.data)
         latent, num = latent.rows(target.owner_P), len(target)
         generator = None if self.training else torch.Generator(pixels.device).manual_seed(0)
-        noise = torch.randn(pixels.shape, generator=generator, device=pixels.device)
+        if target.seed_P is None:
+            noise = torch.randn(pixels.shape, generator=generator, device=pixels.device)
+        else:
+            noise = self.noise_of(target.seed_P.tolist()).to(pixels.device)
         t_P = self._moments(num, generator, pixels.device)
         said_P = left_out(num, self.config.unsaid if self.training else 0.0, pixels.device)
         t = t_P[:, None, None, None]
@@ -133,6 +136,10 @@ class ImageFlow(nn.Module):
     def noise(self, num: int, generator: torch.Generator) -> Tensor:
         """(P, C, side, side) where every picture begins, the same for the same generator on every machine."""
         return torch.randn(num, self.channels, self.side, self.side, generator=generator, device=generator.device)
+
+    def noise_of(self, seeds: Sequence[int]) -> Tensor:
+        """(P, C, side, side) on the CPU: where the picture of each seed begins, drawn alone."""
+        return torch.cat([self.noise(1, torch.Generator().manual_seed(seed)) for seed in seeds])
 
     def velocity(self, x_PCHW: Tensor, t: float, latent: Latent, guidance: float = 1.0) -> Tensor:
         """(P, C, side, side) which way the pixels go at moment t.

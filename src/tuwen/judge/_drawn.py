@@ -37,7 +37,12 @@ class Drawn:
 def request(model: CrossModal, row: Sample) -> draw.Request:
     """What is asked for a row. Its seed comes of its key, so that rows begin with different noise, each always with its own."""
     text = first_text(row.fields) if reads(model) else ""
-    return draw.Request(text=text, seed=zlib.crc32(row.key.encode("utf-8")))
+    return draw.Request(text=text, seed=seed_of(row.key))
+
+
+def seed_of(key: str) -> int:
+    """The seed of what is drawn of a row."""
+    return zlib.crc32(key.encode("utf-8"))
 
 
 def reads(model: CrossModal) -> bool:
@@ -72,4 +77,4 @@ def first_text(fields: Mapping[str, Any]) -> str:
     return str(value if isinstance(value, str) else value[0]).strip()
 
 
-__all__ = ["PROMPTS", "Drawn", "drawable", "drawn_sheet", "first_text", "reads", "request"]
+__all__ = ["PROMPTS", "Drawn", "drawable", "drawn_sheet", "first_text", "reads", "request", "seed_of"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -34,11 +35,13 @@ class Flow:
         Liu et al. 2022, arXiv:2209.03003, equation 1.
     """
 
-    def __init__(self, config: Config):
+    term = "flow"
+
+    def __init__(self, config: Any):
         self.config = config
 
     def __call__(self, made: Made, batch: Batch) -> Terms:
         decoded = made.routes.get(self.config.route)
         if decoded is None:
             return Terms()
-        return Terms({"flow": (decoded.prediction - decoded.target).square().mean()})
+        return Terms({self.term: (decoded.prediction - decoded.target).square().mean()})

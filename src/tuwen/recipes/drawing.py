@@ -9,12 +9,15 @@ from tuwen.data._config import Data
 from tuwen.decode import image_codes, image_flow
 from tuwen.encode import text_transformer
 from tuwen.fuse import attention
-from tuwen.objective import codes
+from tuwen.objective import codes, distillation
 from tuwen.objective import flow as velocity
 from tuwen.recipe import Recipe, Stage, Train
 from tuwen.recipes._sizes import Sizes
 from tuwen.recipes.autoencoding import vqvae
 from tuwen.types import Facts, Route
+
+_DISTIL = 0.5
+"""Steps of learning to draw in few steps, beside those of learning to draw."""
 
 
 def flow(facts: Facts) -> Recipe:
@@ -41,6 +44,22 @@ def flow(facts: Facts) -> Recipe:
         routes={"draw": Route(given=("text",), make="image", fuse="words")},
         data=Data(captions="detailed" if size.small else "one"),
         train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=2e-3, ema=0.999),
+    )
+
+
+def flow_distilled(facts: Facts) -> Recipe:
+    """As `flow`, and then it learns to draw in 4 steps without guidance what it draws in 20 with it: ten times as fast."""
+    base = flow(facts)
+    parts = ("encode.text", "fuse.words", "decode.image")
+    return replace(
+        base,
+        name="flow-distilled",
+        objective={**base.objective, "distillation": distillation.Config()},
+        train=replace(base.train, epochs=base.train.epochs * (1 + _DISTIL)),
+        stages=(
+            Stage(name="flow", parts=parts, objectives=("flow",), routes=("draw",)),
+            Stage(name="distil", parts=parts, objectives=("distillation",), routes=("draw",), share=_DISTIL),
+        ),
     )
 
 

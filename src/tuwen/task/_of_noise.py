@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuwen.errors import ConfigError, DataError
-from tuwen.task._pictures import AT_ONCE, make, maker, painter
+from tuwen.task._pictures import AT_ONCE, make, maker, painter, usual
 from tuwen.task._texts import between_texts, of_texts
 from tuwen.types import Latent, Located
 
@@ -57,7 +57,7 @@ class OfNoise:
 
     Args:
         way: name of the route.
-        walk: of a request, among those that the route's decoder has.
+        walk: of a request, among those that the route's decoder has, and with what it has learned to be followed with.
         emit, stop: as `tuwen.task.draw.run` takes them.
     Raises:
         CannotError: the model learned without texts, or a request has neither text nor picture.
@@ -70,7 +70,7 @@ class OfNoise:
         model: CrossModal,
         way: str,
         requests: Sequence[Request],
-        walk: Callable[[Request, Sequence[str]], Any],
+        walk: Callable[[Request, Sequence[str], Mapping[str, Any]], Any],
         emit: Emit,
         stop: Cancelled,
     ):
@@ -79,7 +79,7 @@ class OfNoise:
         self.flows = hasattr(self.decoder, "velocity")
         if not self.flows and (odd := [name for name in ALONG_A_FLOW if any(one.has(name) for one in requests)]):
             raise ConfigError(f"this model draws codes, not along a flow; leave out {' and '.join(odd)}")
-        self.walks = [walk(one, self.decoder.ways) for one in requests]
+        self.walks = [walk(one, self.decoder.ways, usual(model, way)) for one in requests]
         self.generators: dict[int, torch.Generator] = {}
         self.near = {number: self._near(one) for number, one in enumerate(requests) if one.like is not None}
         self.done = 0

@@ -60,6 +60,13 @@ def painter(model: CrossModal, way: str) -> Any:
     return model.decoders[base_of(str(model.routes[way].make))]
 
 
+def usual(model: CrossModal, way: str) -> dict[str, Any]:
+    """Method and settings of the walk from noise that a route has learned to be drawn with; empty: the first of the decoder's
+    ways, as it is."""
+    known = [one for one in model.recipe.known_objectives().values() if hasattr(one, "usual") and one.route == way]
+    return dict(known[-1].usual) if known else {}
+
+
 def make(
     model: CrossModal,
     way: str,
@@ -76,11 +83,13 @@ def make(
         way: name of the route.
         latent: what its decoder reads.
         generator: what is random; seed 0 without one.
-        method: of `generate/`, for a decoder whose pictures come of noise; the first of its `ways` where it is left out.
+        method: of `generate/`, for a decoder whose pictures come of noise; what is usual where it is left out.
         noise: that such pictures begin with; all with the same where it is left out, so that none depends on those beside it.
         more: what else the method takes.
     """
     decoder, field = maker(model, way), str(model.routes[way].make)
+    if method is None and (settings := usual(model, way)):
+        method = registry.get("generate", settings.pop("method")).Config(**settings).build()
     drawn = _drawn(decoder, latent, generator, method, noise, **more)
     if field == (base := base_of(field)):
         return drawn

@@ -15,8 +15,9 @@ Example:
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from tuwen import registry
@@ -71,11 +72,13 @@ class Request:
     """What the pictures are not to show: guidance leads away from it. This and all that follow are for models whose pictures
     come of noise: along a flow (recipe `flow`; only these take like with a text, and mask), or code by code (`gpt-vqvae`)."""
     method: str | None = None
-    """How noise becomes a picture: euler, heun or multistep, the default, along a flow; raster for codes."""
+    """How noise becomes a picture: euler, heun or multistep, the default, along a flow (few steps: euler); raster for codes."""
     guidance: float | None = None
-    """How much closer to the text than learned, 0 or more (3): 1 is as learned, more is truer and less varied."""
+    """How much closer to the text than learned, 0 or more (3; of a model that learned it, `flow-distilled`, 1): 1 is as learned,
+    more is truer and less varied."""
     steps: int | None = None
-    """Along a flow: steps from noise to picture, 1 or more (20): fewer are faster and coarser."""
+    """Along a flow: steps from noise to picture, 1 or more (20; of a model that learned to draw in few, as many as it
+    learned): fewer are faster and coarser."""
     temperature: float | None = None
     """Of codes: below 1 prefers what is probable, above 1 is bolder (1)."""
     top_k: int | None = None
@@ -102,8 +105,6 @@ class Request:
             )
         if self.to and self.candidates > 1:
             raise ConfigError("candidates are compared with one text; leave out candidates or to")
-        if self.without and walk(self).config.guidance == 1:
-            raise ConfigError("without has no effect with guidance=1; set another, for example guidance=3")
         walk(self)  # refuses what cannot be, before anything is loaded
 
     def has(self, name: str) -> bool:
@@ -206,21 +207,27 @@ def _block(side: int, request: Request) -> int:
     return size // side
 
 
-def walk(request: Request, ways: Sequence[str] = _WAYS) -> Any:
+def walk(request: Request, ways: Sequence[str] = _WAYS, usual: Mapping[str, Any] = MappingProxyType({})) -> Any:
     """The way from noise to a picture that a request asks for; without a text nothing is to be closer to.
 
     Args:
         ways: those that there are; the first that takes what is asked for is taken.
+        usual: the method and settings that the model has learned to be drawn with, of those that are not asked for.
     Raises:
         ConfigError: there is no such way, or its settings cannot be.
     """
     asked = {name: value for name in _SETTINGS if (value := getattr(request, name)) is not None}
     asked |= {} if request.text.strip() else {"guidance": 0.0}
-    if request.method not in (None, *ways):
+    method, asked = request.method or usual.get("method"), {**usual, **asked}
+    asked.pop("method", None)
+    if method not in (None, *ways):
+        raise ConfigError(f"method is {method!r}.{did_you_mean(str(method), ways)} It can be {', '.join(ways)}.")
+    if request.without and asked.get("guidance") == 1:
+        learned = "" if request.guidance else ", and this model has learned to draw so"
         raise ConfigError(
-            f"method is {request.method!r}.{did_you_mean(str(request.method), ways)} It can be {', '.join(ways)}."
+            f"without has no effect with guidance=1{learned}; set another, for example guidance={3 if request.guidance else 2}"
         )
-    tried = ways if request.method is None else (request.method,)
+    tried = ways if method is None else (method,)
     takes = {way: {f.name for f in fields(registry.get("generate", way).Config)} for way in tried}
     for way, known in takes.items():
         if asked.keys() <= known:

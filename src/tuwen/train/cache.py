@@ -112,6 +112,8 @@ class _Row(NamedTuple):
 class Cached:
     """One field of the samples, read from a cache: features of a frozen encoder, or decoded pictures of any other."""
 
+    bound = False
+
     def __init__(self, field: str, part: Any, options: Data):
         self.field, self.part, self.options = field, part, options
         self.encoded = bool(getattr(part, "frozen", False))

@@ -59,8 +59,9 @@ def estimate(run: Run, steps: int) -> dict[str, Any]:
     weights = sum(p.numel() for p in model.parameters())
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
     cache_mb = sum(cache.estimate_bytes(len(rows)) for cache in rows.caches) / 1e6
+    copies = run.setup.num_stages + bool(train.start_from)
     disk_mb = (
-        weights * 4 * run.setup.num_stages + moving * 4 * 4 * 2 + moving * 4 * model.recipe.train.average_best
+        weights * 4 * copies + moving * 4 * 4 * 2 + moving * 4 * model.recipe.train.average_best
     ) / 1e6
     free_mb = shutil.disk_usage(out).free / 1e6
     if disk_mb > free_mb:
@@ -82,19 +83,22 @@ def estimate(run: Run, steps: int) -> dict[str, Any]:
     }
 
 
-def fitting(train: Train, done: int, took_s: Sequence[float], evaluate_s: float) -> tuple[int, int, float]:
+def fitting(
+    train: Train, done: int, took_s: Sequence[float], evaluate_s: float, ready_s: float = 0.0
+) -> tuple[int, int, float]:
     """How many steps and looks fit into the time limit of a run that has just begun.
 
     Args:
         done: steps that were made.
         took_s: seconds of each of them, or of the last; the first five are slow and tell nothing.
         evaluate_s: seconds of one look at the validation part.
+        ready_s: seconds that went before the first step.
     Returns:
         steps, those that were made among them; looks; seconds left for steps, below 0 where the looks take all.
     """
     step_s = median(took_s[5:] or took_s)  # a resumed run may have few
     looks = max(3, min(train.evaluations, int(_LOOKING * train.time_limit_s / max(1e-6, evaluate_s))))
     others = 1 + bool(train.start_from) + (train.average_best > 1)  # this one, that before step 0, and that at the mean
-    left_s = train.time_limit_s - sum(took_s) - evaluate_s * (looks + others)
+    left_s = train.time_limit_s - ready_s - sum(took_s) - evaluate_s * (looks + others)
     fit = done + max(1, int(left_s / step_s * 0.97))
     return min(fit, train.steps) if train.steps else fit, looks, left_s

@@ -25,7 +25,7 @@ class Derived:
         values: (P, ...) whole numbers, or floats that half precision holds.
     """
 
-    encoded = False
+    encoded = bound = False
 
     def __init__(self, places: Mapping[str, list[int]], values: Tensor):
         self.places = places

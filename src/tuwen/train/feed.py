@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 
 from tuwen.data._collate import collate
+from tuwen.judge._drawn import seed_of
 from tuwen.model import CrossModal
 from tuwen.train.plan import Item, Plan
 from tuwen.types import Batch, Feed, Route, Sample, base_of
@@ -20,6 +21,8 @@ class Stored(Protocol):
     """Where values of a field lie that were made before."""
 
     encoded: bool
+    bound: bool
+    """Whether each value belongs to the noise that its row's key is the seed of."""
 
     @property
     def places(self) -> Mapping[str, list[int]]: ...
@@ -84,7 +87,10 @@ class Source:
                 owner_P = torch.tensor([i for i, _ in rows], dtype=torch.int64)
                 batch.present[field] = torch.zeros(len(chosen), dtype=torch.bool).index_fill(0, owner_P, True)
                 if rows:
-                    feeds[field] = Feed(cached.read([p for _, p in rows]), owner_P, encoded=cached.encoded)
+                    keys = [chosen[i].key for i, _ in rows]
+                    seed_P = torch.tensor([seed_of(key) for key in keys]) if cached.bound else None
+                    data = cached.read([p for _, p in rows])
+                    feeds[field] = Feed(data, owner_P, encoded=cached.encoded, seed_P=seed_P)
         return batch
 
     def _with_caption(self, row: int, caption: int) -> Sample:
@@ -137,8 +143,9 @@ def _rows(batch: Batch, start: int, end: int) -> Batch:
         picked = {}
         for name, feed in feeds.items():
             here_P = (feed.owner_P >= start) & (feed.owner_P < end)
-            mask = None if feed.mask is None else feed.mask[here_P]
-            picked[name] = replace(feed, data=feed.data[here_P], mask=mask, owner_P=feed.owner_P[here_P] - start)
+            mask, seed_P = (None if more is None else more[here_P] for more in (feed.mask, feed.seed_P))
+            owner_P = feed.owner_P[here_P] - start
+            picked[name] = replace(feed, data=feed.data[here_P], mask=mask, owner_P=owner_P, seed_P=seed_P)
         return picked
 
     rows = slice(start, end)

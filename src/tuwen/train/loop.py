@@ -26,8 +26,9 @@ from tuwen.train.interrupt import interruptible
 from tuwen.train.log import Report, peak_memory_mb
 from tuwen.train.looks import Looks
 from tuwen.train.optimiser import Average, learned_tensors, make_optimiser, restore_learned, set_lr, trainable
+from tuwen.train.pairs import asked_for, own_pairs
 from tuwen.train.setup import Setup
-from tuwen.train.sources import derived_fields, learned_routes, make_sources, usable
+from tuwen.train.sources import Rows, derived_fields, learned_routes, make_sources, usable
 from tuwen.types import Batch, Made, Terms
 
 _FIRST = 20
@@ -72,14 +73,14 @@ def train(
     settings += [f"train.seed={seed}"] if seed is not None else []
     settings += [f"train.start_from={start_from}"] if start_from else []
     setup = Setup(data, Path(out), recipe, settings, resume=resume, report=report)
-    runs = [Run(setup, number) for number in range(setup.number, setup.num_stages)]
+    runs = [Run(setup, number) for number in setup.recipe.stages_to_learn() if number >= setup.number]
     if setup.state is None:
         for run in runs:
             run.check()
         setup.begin()
     with interruptible() as stopped:
         for run in runs:
-            run.begin()
+            run.begin(stopped)
             _loop(run, stopped)
             run.finish()
     return setup.out
@@ -120,7 +121,7 @@ class Run:
         self.name = setup.recipe.stages[number].name if setup.recipe.stages else ""
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
         guide(self.objectives.values(), self.machine.device)
-        self.routes = learned_routes(self.recipe)
+        self.routes, self.own = learned_routes(self.recipe), asked_for(self)
         for objective in self.objectives.values():
             if hasattr(objective, "fit"):
                 objective.fit(usable(setup.rows.learned, self.recipe))
@@ -128,14 +129,17 @@ class Run:
     def check(self) -> None:
         """Refuses what cannot work, and says what the stage will cost, before the first step of all stages."""
         self.setup.turn_to(self.number)
-        self._open()
+        self._open(self.setup.rows)
         self.looks.check()
         self.log("estimate", **estimate(self, self._usual_steps()))
 
-    def begin(self) -> None:
+    def begin(self, stopped: Sequence[bool] = ()) -> None:
         """Makes everything ready for the first step, or for that after the state of a run that was stopped."""
+        began = time.monotonic()
         self.setup.enter(self.number)
-        self._open(derived_fields(self.model, self.recipe, self.setup.rows, self.machine, self.setup.log))
+        rows = own_pairs(self, self.own, stopped) if self.own else self.setup.rows
+        self._open(rows, derived_fields(self.model, self.recipe, rows, self.machine, self.setup.log))
+        self.ready_s = time.monotonic() - began
         train, state = self.recipe.train, self.setup.state
         torch.manual_seed(train.seed)
         self.weights = list(trainable(self.model).values())
@@ -148,8 +152,8 @@ class Run:
         if state and self.number == self.setup.number:
             self._restore(state)
 
-    def _open(self, derived: Mapping[str, Derived] = MappingProxyType({})) -> None:
-        self.sources = make_sources(self.model, self.recipe, self.setup.rows, derived)
+    def _open(self, rows: Rows, derived: Mapping[str, Derived] = MappingProxyType({})) -> None:
+        self.sources = make_sources(self.model, self.recipe, rows, derived)
         earlier = self.setup.earlier_figures(self.number)
         self.looks = Looks(self.setup, self.recipe, self.sources.held_out, self.objectives, earlier)
 
@@ -266,7 +270,7 @@ class Run:
         self.evaluate()
         evaluate_s = time.monotonic() - began
         self.planned = True
-        steps, looks, left_s = fitting(self.recipe.train, _FIRST, self.took_s, evaluate_s)
+        steps, looks, left_s = fitting(self.recipe.train, _FIRST, self.took_s, evaluate_s, self.ready_s)
         self._set_steps(steps, looks)
         if left_s < 0:
             self.log(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class Setup:
             self.log("warning", text=f"--resume keeps the settings that the run began with; without effect: {ignored}")
         self.dataset, self.recipe, rows, held_out = prepare_data(data, recipe, settings)
         self.recipe.check_stages()
+        self.number = max(self.number, self.recipe.stages_to_learn()[0])
         self.data_name = str(data) if isinstance(data, str | Path) else self.dataset.name
         self.machine = Machine.of(self.recipe, about.get("precision", ""))
         self.model = self._unfinished.model(about) if self.state else first_model(self.recipe, rows, out)
@@ -97,8 +98,8 @@ class Setup:
         model.recipe = replace(self.recipe, reached=reached)
 
     def enter(self, number: int) -> None:
-        """Turns to a stage, with the best model of the one before."""
-        if number:
+        """Turns to a stage, with the best model of the one before, or with the one that the run starts from."""
+        if number > self.recipe.stages_to_learn()[0] or self.recipe.train.start_from:
             self.model.load_state_dict(self._unfinished.first_weights(number, self.out))
         self.turn_to(number)
 
@@ -113,9 +114,11 @@ class Setup:
 
     def begin(self) -> None:
         """Writes down that a run begins, so that it can be resumed."""
-        self.turn_to(0)
+        self.turn_to(self.number)
         about = {"recipe": self.recipe.to_dict(), "data": self.data_name, "fingerprint": self.fingerprint}
         self._unfinished.begin(self.model, {**about, "precision": self.machine.precision_name})
+        if self.recipe.train.start_from:
+            self._unfinished.keep_first(self.number, self.model.state_dict())
 
     def took_s(self) -> float:
         """Seconds since the run began, without those in which it was stopped."""
@@ -177,12 +180,18 @@ class Unfinished:
         )
 
     def first_weights(self, number: int, out: Path) -> dict[str, Tensor]:
-        """What a later stage begins with: the model that was the best when it was asked first."""
-        path = self.folder / f"first-{number}.safetensors"
-        if not path.is_file():
-            with atomic(path) as temporary:
-                write_tensors(temporary, stored(out)[2])
-        return read_tensors(path)[0]
+        """What a stage begins with: what was kept for it, or the model that was the best when it was asked first."""
+        if not self._first_path(number).is_file():
+            self.keep_first(number, stored(out)[2])
+        return read_tensors(self._first_path(number))[0]
+
+    def keep_first(self, number: int, weights: Mapping[str, Tensor]) -> None:
+        """Writes what a stage begins with."""
+        with atomic(self._first_path(number)) as temporary:
+            write_tensors(temporary, weights)
+
+    def _first_path(self, number: int) -> Path:
+        return self.folder / f"first-{number}.safetensors"
 
     def read(self) -> dict[str, Any]:
         try:

@@ -35,12 +35,12 @@ class Rows:
     held_out: list[Sample]
     inputs: dict[str, Cached]
     """Field -> what its encoder reads, or what a frozen one made of it."""
-    targets: dict[str, Cached]
+    targets: Mapping[str, Stored]
     """Field -> the pixels that its decoder is to make."""
 
     @property
     def caches(self) -> list[Cached]:
-        return [*self.inputs.values(), *self.targets.values()]
+        return [one for one in (*self.inputs.values(), *self.targets.values()) if isinstance(one, Cached)]
 
     def __len__(self) -> int:
         return len(self.learned) + len(self.held_out)
