@@ -60,9 +60,7 @@ def estimate(run: Run, steps: int) -> dict[str, Any]:
     moving = sum(p.numel() for p in model.parameters() if p.requires_grad)
     cache_mb = sum(cache.estimate_bytes(len(rows)) for cache in rows.caches) / 1e6
     copies = run.setup.num_stages + bool(train.start_from)
-    disk_mb = (
-        weights * 4 * copies + moving * 4 * 4 * 2 + moving * 4 * model.recipe.train.average_best
-    ) / 1e6
+    disk_mb = (weights * 4 * copies + moving * 4 * 4 * 2 + moving * 4 * model.recipe.train.average_best) / 1e6
     free_mb = shutil.disk_usage(out).free / 1e6
     if disk_mb > free_mb:
         raise ConfigError(

@@ -152,7 +152,9 @@ def _name(sample: Sample, given: Sequence[str]) -> str:
 def _digest(model: CrossModal, config: distillation.Config, precision: str) -> str:
     """Stands for all that a picture depends on but its text and noise: the model as it is, and how it draws."""
     drawn = replace(config, few=1, pictures=0)  # these two say nothing of a single picture
-    recipe = {name: part for name, part in model.recipe.to_dict().items() if name in ("encode", "space", "fuse", "decode")}
+    recipe = {
+        name: part for name, part in model.recipe.to_dict().items() if name in ("encode", "space", "fuse", "decode")
+    }
     about = [recipe, model.learned(), dump_part(drawn), precision]
     digest = blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=12)
     for name, tensor in sorted(model.state_dict().items()):
