@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -15,9 +16,9 @@ from tuwen.decode import image_deconv, image_flow
 from tuwen.directory import save
 from tuwen.encode import text_transformer
 from tuwen.model import CrossModal
+from tuwen.objective import distillation, reconstruction
 from tuwen.objective import flow as velocity
-from tuwen.objective import reconstruction
-from tuwen.recipe import Recipe, Train
+from tuwen.recipe import Recipe, Stage, Train
 from tuwen.space import projection
 from tuwen.types import Route, Sample
 
@@ -74,6 +75,20 @@ def flow_recipe() -> Recipe:
 def flow(steps: int = 150) -> CrossModal:
     """One that has learned the eight plain pictures; made once for all tests, which must leave it as it is."""
     return eight.learn(CrossModal.create(flow_recipe(), eight.samples()), steps)
+
+
+def distilled(few: int, reached: str = "") -> CrossModal:
+    """The same weights, said to have learned to draw in few steps, or still to be in the stage before."""
+    first = flow_recipe()
+    stages = [
+        Stage(name=name, parts=(), objectives=(objective,), routes=("draw",))
+        for name, objective in (("flow", "flow"), ("distil", "distillation"))
+    ]
+    objective = {**first.objective, "distillation": distillation.Config(few=few)}
+    recipe = replace(first, name="flow-distilled", objective=objective, stages=tuple(stages), reached=reached)
+    model = CrossModal.restored(recipe, flow().learned())
+    model.load_state_dict(flow().state_dict())
+    return model.eval()
 
 
 @functools.cache

@@ -20,6 +20,10 @@ _READER = ("encode.text.heads=2", "encode.text.layers=1")
 _MATCHING = (*_PAIRS, *_READER)
 _SHARED = ("space.text.width=16", "decode.image.side=16", "decode.image.widths=16,8")
 _OWN_TOWER = ("encode.image=image_cnn",)  # in place of a pretrained one
+_FLOW = (
+    *_EACH[:4], *_TEXTS, *_READER, "fuse.words.width=16", "decode.image.side=16", "decode.image.patch=2",
+    "decode.image.widths=16,32", "decode.image.layers=1",
+)  # fmt: skip
 _GAN = (
     *_EACH[:4], *_TEXTS, *_READER, "fuse.words.width=16", "decode.image.side=16", "decode.image.widths=16",
     "decode.image.heads=2", "decode.image.noise=8", "objective.adversarial.widths=8,16",
@@ -33,10 +37,8 @@ SETTINGS = {
     "dual-encoder": (*_OWN_TOWER, *_EACH, "space.image.embed=16", "space.text.embed=16"),
     "clip": (*_EACH, *_MATCHING, "space.text.width=16"),
     "siglip": (*_EACH, *_MATCHING, "space.text.width=16"),
-    "flow": (
-        *_EACH[:4], *_TEXTS, *_READER, "fuse.words.width=16", "decode.image.side=16", "decode.image.patch=2",
-        "decode.image.widths=16,32", "decode.image.layers=1",
-    ),
+    "flow": _FLOW,
+    "flow-distilled": (*_FLOW, "objective.distillation.steps=3"),
     "gpt-vqvae": (
         *_EACH[:-1], *_TEXTS, *_READER, "space.image.codes=32", "space.image.inner=4", "decode.image.side=16",
         "decode.image.widths=16,8", "decode.image.blocks=0", "fuse.words.width=16", "decode.image@codes.width=16",

@@ -27,11 +27,13 @@ RECIPES = (
     "siglip",
     "multimodal-autoencoder",
     "flow",
+    "flow-distilled",
     "gpt-vqvae",
     "text-gan",
 )
 TERMS = (
     "codes",
+    "distillation",
     "commitment",
     "reconstruction",
     "critic",

@@ -117,7 +117,10 @@ def test_cancelled_before_it_begins(of_text):
         ({"text": "a", "to": "b", "num": 3, "candidates": 2}, "leave out candidates or to"),
         ({"to": "b", "num": 2}, "to has no effect without text; add the text to begin with, or leave to out"),
         ({"text": " ", "without": "b"}, "without has no effect without text"),
-        ({"text": "a", "without": "b", "guidance": 1.0}, "without has no effect with guidance=1; set another"),
+        (
+            {"text": "a", "without": "b", "guidance": 1.0},
+            "without has no effect with guidance=1; set another, for example guidance=3",
+        ),
         ({"guidance": 2.0}, "guidance has no effect without text"),
         ({"candidates": 2}, "candidates has no effect without text"),
         ({"text": "a", "judge": "m"}, "judge has no effect without candidates; add candidates=8"),

@@ -21,6 +21,10 @@ def test_all_looks_are_counted():
     assert fitting(TRAIN, 20, [1.0] * 20, 1.0)[2] - fitting(more, 20, [1.0] * 20, 1.0)[2] == 2
 
 
+def test_what_went_before_the_first_step_is_counted():
+    assert fitting(TRAIN, 20, [1.0] * 20, 1.0)[2] - fitting(TRAIN, 20, [1.0] * 20, 1.0, 25.0)[2] == 25.0
+
+
 def test_no_more_steps_than_were_asked_for():
     assert fitting(replace(TRAIN, steps=30), 20, [1.0] * 20, 1.0)[0] == 30
 

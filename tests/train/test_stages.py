@@ -332,7 +332,11 @@ def test_rows_that_a_later_stage_cannot_use_are_said_before_the_first_step(tmp_p
         ),
         ({"objectives": ("codez",)}, r"stages.one.objectives names 'codez'. Did you mean 'codes'\?"),
         ({"routes": ("paint",)}, r"stages.one.routes names 'paint'.* The recipe has: reconstruct, draw"),
-        ({"share": 0.0}, "stages.one: share is 0.0, steps 0; share is above 0, steps 0 or more"),
+        ({"share": -1.0}, "stages.one: share is -1.0, steps 0; share is above 0, or 0 where the stage is passed over"),
+        (
+            {"share": 0.0},
+            "stages.one: share is 0.0, steps 0; share is above 0, or 0 where .* another is not; steps are",
+        ),
     ],
 )
 def test_a_stage_that_cannot_be(tmp_path, stage, text):

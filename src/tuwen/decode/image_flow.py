@@ -61,12 +61,14 @@ class ImageFlow(nn.Module):
     """Pooled (P, D) and, where there are some, tokens (P, T, D) -> the velocity of the pixels; `generate/` follows it.
 
     At moment t, from 0 to 1, a picture is t * pixels + (1 - t) * noise, with pixels from -1 to 1, and its velocity is
-    pixels - noise. In evaluation mode moments and noise are always the same, so that losses can be compared.
+    pixels - noise. In evaluation mode moments and noise are always the same, so that losses can be compared. Where the target
+    names the seeds of its noise, that noise and these pixels are learned to belong together.
 
     Source:
         Liu et al. 2022, arXiv:2209.03003 (rectified flow); Lipman et al. 2022, arXiv:2210.02747; logit-normal moments: Esser
-        et al. 2024, arXiv:2403.03206, earlier ones for pixels: Li and He 2025, arXiv:2511.13720; leaving out what is given: Ho
-        and Salimans 2022, arXiv:2207.12598.
+        et al. 2024, arXiv:2403.03206, earlier ones for pixels: Li and He 2025, arXiv:2511.13720, at both ends where noise and
+        picture belong together: Lee et al. 2024, arXiv:2405.20320; leaving out what is given: Ho and Salimans 2022,
+        arXiv:2207.12598.
     Raises:
         ConfigError: side, widths or heads do not divide.
     """
@@ -113,16 +115,22 @@ class ImageFlow(nn.Module):
             noise = torch.randn(pixels.shape, generator=generator, device=pixels.device)
         else:
             noise = self.noise_of(target.seed_P.tolist()).to(pixels.device)
-        t_P = self._moments(num, generator, pixels.device)
+        t_P = self._moments(num, generator, pixels.device, ends=target.seed_P is not None)
         said_P = left_out(num, self.config.unsaid if self.training else 0.0, pixels.device)
         t = t_P[:, None, None, None]
         velocity = self._velocity(t * pixels + (1 - t) * noise, t_P, latent, said_P)
         return Decoded(velocity.float(), pixels - noise, owner_P=target.owner_P)
 
-    def _moments(self, num: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
-        """(P,) spread evenly over their distribution, so that any few of a batch are early and late ones."""
+    def _moments(self, num: int, generator: torch.Generator | None, device: torch.device, *, ends: bool) -> Tensor:
+        """(P,) spread evenly over their distribution, so that any few of a batch are early and late ones.
+
+        Args:
+            ends: more often at both ends, where it is hard to say which picture belongs to a noise, or which noise to a picture.
+        """
         even_P = torch.rand(1, generator=generator, device=device) + torch.arange(num, device=device) * _GOLDEN
         even_P = (even_P % 1).clamp(1e-4, 1 - 1e-4)
+        if ends:
+            return (even_P * math.pi / 2).sin().square()
         if self.config.times == "uniform":
             return even_P
         return (torch.special.ndtri(even_P) - self.config.early).sigmoid()
