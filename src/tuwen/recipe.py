@@ -169,17 +169,17 @@ class Recipe:
     def check_stages(self) -> None:
         """Raises ConfigError where a stage names what the recipe does not have."""
         places = [f"{section}.{name}" for section in _LEARNING for name in getattr(self, section)]
-        for stage in self.stages:
+        for number, stage in enumerate(self.stages):
             where = f"stages.{stage.name}"
             if stage.share < 0 or stage.steps < 0 or not any(one.share for one in self.stages):
                 raise ConfigError(
                     f"{where}: share is {stage.share}, steps {stage.steps}; share is above 0, or 0 where the stage is passed "
                     "over and another is not; steps are 0 or more."
                 )
-            if not stage.share and not self.train.start_from:
+            if not stage.share and (not self.train.start_from or any(one.share for one in self.stages[:number])):
                 raise ConfigError(
-                    f"{where}.share is 0, so it is passed over, and nothing has learned what it would; name a model that "
-                    "has: --start-from MODEL."
+                    f"{where}.share is 0, so it is passed over; that can be where no stage before it learns, and the run starts "
+                    "from a model that has learned it: --start-from MODEL."
                 )
             for what, named, known in (
                 ("parts", stage.parts, places),

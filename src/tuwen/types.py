@@ -82,8 +82,8 @@ class Feed:
     """(P,) int64 seed of the noise that each value was drawn of, where the two are to be learned together."""
 
     def to(self, device: torch.device | str) -> Feed:
-        mask = None if self.mask is None else self.mask.to(device)
-        return replace(self, data=self.data.to(device), owner_P=self.owner_P.to(device), mask=mask)
+        mask, seed_P = (None if more is None else more.to(device) for more in (self.mask, self.seed_P))
+        return replace(self, data=self.data.to(device), owner_P=self.owner_P.to(device), mask=mask, seed_P=seed_P)
 
     def __len__(self) -> int:
         return len(self.data)
