@@ -73,12 +73,20 @@ def estimate(run: Run, steps: int) -> dict[str, Any]:
         "parameters": weights,
         "trained": moving,
         "steps": steps,
-        "time_s": round(step_s * steps),
+        "time_s": round(step_s * steps + _drawing_s(run, step_s)),
         "memory_mb": round(peak_memory_mb() + moving * 12 / 1e6),
         "disk_mb": round(disk_mb),
         "cache_mb": round(cache_mb),
         "cache": str(cache_folder(model.recipe.data.cache)),
     }
+
+
+def _drawing_s(run: Run, step_s: float) -> float:
+    """Seconds of drawing what the stage learns from: a look at the network is about a third of a step, and guidance takes two."""
+    if run.own is None:
+        return 0.0
+    num = (run.own.pictures or len(run.sources.learned.samples)) + len(run.sources.held_out.samples)
+    return step_s / 3 * (2 if run.own.guidance not in (0, 1) else 1) * run.own.steps * num / run.recipe.train.batch
 
 
 def fitting(
