@@ -99,7 +99,7 @@ def teacher(tmp_path_factory):
 def taught(out, teacher):
     """Pictures in 4 and in 2 steps of a model that has learned from pairs, with the rows of the teacher."""
     known = [{**one.fields, "split": split} for split in ("train", "val") for one in ambiguous()[1]]
-    learn(out, data=known, start_from=teacher[0], recipe=recipe(pictures=256), steps=150)
+    learn(out, data=known, start_from=teacher[0], recipe=recipe(pictures=192), steps=130)
     return drawn(tuwen.load(out)), drawn(tuwen.load(out), steps=2)
 
 
@@ -137,7 +137,7 @@ def test_with_the_noise_of_other_pictures_it_does_not(tmp_path, teacher, monkeyp
 def test_pairs_are_what_tuwen_draw_draws(tmp_path):
     """Each row has one of its texts; its noise is that of its seed, and its picture what is drawn of both."""
     settings = (*FAST, ONLY, f"train.start_from={drawing.flow_directory()}")
-    run = Run(Setup(rows(), tmp_path, recipe(guidance=2.0, steps=3), settings))
+    run = Run(Setup(rows(), tmp_path, recipe(guidance=2.0, steps=3), settings), 1)
     run.setup.begin()
     run.begin()
     batch = run.sources.learned.batch([(row, 0) for row in range(8)])
