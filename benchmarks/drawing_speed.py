@@ -224,7 +224,7 @@ class Pipe:
         self.given, self.steps, self.layers = given, about["steps"], layers
         channels, side, grids = 3 * CELL**2, given["noise"].shape[-1] // CELL, len(about["widths"])
         self.unet = UNet2DConditionModel(
-            sample_size=side, in_channels=channels, out_channels=channels, block_out_channels=about["widths"],
+            sample_size=side, in_channels=channels, out_channels=channels, block_out_channels=tuple(about["widths"]),
             layers_per_block=about["blocks"], down_block_types=("DownBlock2D",) * grids,
             mid_block_type="UNetMidBlock2DCrossAttn", up_block_types=("UpBlock2D",) * grids,
             transformer_layers_per_block=layers, cross_attention_dim=given["words"].shape[-1],
