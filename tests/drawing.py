@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import tempfile
 from pathlib import Path
-from typing import Literal
 
 import torch
 from tests import eight
@@ -16,8 +15,8 @@ from tuwen.decode import image_deconv, image_flow
 from tuwen.directory import save
 from tuwen.encode import text_transformer
 from tuwen.model import CrossModal
-from tuwen.objective import diffusion, reconstruction
 from tuwen.objective import flow as velocity
+from tuwen.objective import reconstruction
 from tuwen.recipe import Recipe, Train
 from tuwen.space import projection
 from tuwen.types import Route, Sample
@@ -59,33 +58,22 @@ def model(steps: int = 0) -> CrossModal:
     return eight.learn(CrossModal.create(recipe, one_text), steps, one_text)
 
 
-def flow_recipe(path: Literal["straight", "cosine"] = "straight") -> Recipe:
-    """A flow of 8 x 8 pixels; on the cosine path a diffusion."""
-    straight = path == "straight"
+def flow_recipe() -> Recipe:
+    """A flow of 8 x 8 pixels."""
     return Recipe(
         name="flow",
         encode={"text": text_transformer.Config.tiny()},
-        decode={
-            "image": image_flow.Config(
-                side=8,
-                patch=1,
-                widths=(16, 32),
-                look=4,
-                heads=2,
-                path=path,
-                times="logit_normal" if straight else "uniform",
-            )
-        },
-        objective={"flow": velocity.Config() if straight else diffusion.Config()},
+        decode={"image": image_flow.Config(side=8, patch=1, widths=(16, 32), look=4, heads=2)},
+        objective={"flow": velocity.Config()},
         routes={"draw": Route(given=("text",), make="image")},
         train=Train(optimiser="muon", lr=3e-3),
     )
 
 
 @functools.cache
-def flow(steps: int = 150, path: Literal["straight", "cosine"] = "straight") -> CrossModal:
+def flow(steps: int = 150) -> CrossModal:
     """One that has learned the eight plain pictures; made once for all tests, which must leave it as it is."""
-    return eight.learn(CrossModal.create(flow_recipe(path), eight.samples()), steps)
+    return eight.learn(CrossModal.create(flow_recipe(), eight.samples()), steps)
 
 
 @functools.cache

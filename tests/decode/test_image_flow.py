@@ -14,6 +14,7 @@ from tuwen import registry
 from tuwen.decode.image_flow import Config, ImageFlow
 from tuwen.errors import ConfigError
 from tuwen.model import CrossModal
+from tuwen.objective import diffusion
 from tuwen.types import Feed, Widths
 
 COLOURS = list(eight.COLOURS)
@@ -194,7 +195,10 @@ def test_there_is_a_velocity_at_both_ends():
 
 def test_a_diffusion_draws_what_is_said(monkeypatch):
     """Chance is 1 in 8; and it no longer does where the noise is taken for the velocity."""
-    model = flow(path="cosine")
+    recipe, rows = flow_recipe(), eight.samples() * 6
+    part = replace(recipe.decode["image"], side=4, widths=(32,), blocks=0, layers=2, path="cosine", times="uniform")
+    recipe = replace(recipe, decode={"image": part}, objective={"flow": diffusion.Config()})
+    model = eight.learn(CrossModal.create(recipe, eight.samples()), 100, rows)
     assert drawn_right(model) >= 0.75
     assert drawn_right(model, guidance=0.0) <= 0.4  # as if nothing were said
     monkeypatch.setattr(ImageFlow, "says", "velocity")
