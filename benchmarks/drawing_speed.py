@@ -159,7 +159,7 @@ def peers(args: argparse.Namespace, folder: Path, ours: Ours) -> dict[str, Any]:
     }  # fmt: skip
     (folder / "about.json").write_text(json.dumps(about), "utf-8")
     whole, nearest = Theirs(args, folder, fit=False), Theirs(args, folder, fit=True)
-    return {f"diffusers, {one.layers} layers": one for one in (whole, nearest)}
+    return {f"diffusers, layers: {one.layers}": one for one in (whole, nearest)}
 
 
 class Theirs:
@@ -192,7 +192,9 @@ def as_peer(folder: Path) -> int:
     import os
 
     import numpy as np
+    from diffusers.utils import logging
 
+    logging.set_verbosity_error()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what else is printed is no answer
     about = json.loads((folder / "about.json").read_text("utf-8"))
