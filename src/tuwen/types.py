@@ -199,6 +199,8 @@ class Decoded:
     logprob: torch.Tensor | None = None
     logits: torch.Tensor | None = None
     """Pictures: (P, C, H, W), of which the prediction is the sigmoid, where it is one."""
+    says: Literal["velocity", "noise"] | None = None
+    """Pictures that come of noise: what prediction and target are in place of pixels."""
     texts: list[str] | None = None
     """Text that the model wrote itself (how="sample"): the P texts; owner_P is then the batch row of each."""
     finished: torch.Tensor | None = None

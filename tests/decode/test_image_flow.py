@@ -1,5 +1,6 @@
 """A flow learns to draw what a text says, tells it from other texts, and is steered by guidance."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,11 @@ from tests import eight
 from tests.contract._parts import latent
 from tests.drawing import flow, flow_recipe
 
-from tuwen.decode.image_flow import Config
+from tuwen import registry
+from tuwen.decode.image_flow import Config, ImageFlow
 from tuwen.errors import ConfigError
 from tuwen.model import CrossModal
+from tuwen.objective import diffusion
 from tuwen.types import Feed, Widths
 
 COLOURS = list(eight.COLOURS)
@@ -88,7 +91,7 @@ def test_the_loss_is_the_same_each_time_outside_training():
 
 def test_moments_are_spread_over_a_batch():
     part = replace(Config.tiny(), early=0.5).build(Widths(12, 10))
-    t_P = part._moments(1000, torch.Generator().manual_seed(0), torch.device("cpu"))
+    t_P = part._moments(1000, torch.Generator().manual_seed(0), torch.device("cpu"), ends=False)
     assert t_P.min() > 0 and t_P.max() < 1
     logit_P = t_P.logit()
     assert logit_P.median().item() == pytest.approx(-0.5, abs=0.01)
@@ -121,3 +124,83 @@ def test_the_end_of_the_flow_is_the_picture():
     data, _ = part.prepare([np.arange(192, dtype=np.uint8).reshape(8, 8, 3), np.full((8, 8, 3), 255, np.uint8)])
     found = part.pictures(part.end(data))
     assert (np.stack(found).transpose(0, 3, 1, 2) == data.numpy()).all()
+
+
+# -- along the cosine path, of noise ------------------------------------------------------------------------------
+
+
+def noisy(says=None) -> ImageFlow:
+    """A decoder on the cosine path; with `says`, the noise that a network that knows all would find, of pixels and shares."""
+    torch.manual_seed(0)
+    part = replace(Config.tiny(), path="cosine").build(Widths(12, 10)).eval()
+    if says:
+        part._asked = lambda x, t_P, latent, said_P: says(x, *part.shares(t_P[:, None, None, None]))
+    return part
+
+
+def begin(rows=4):
+    return torch.randn(rows, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def walked(part, way, steps=40, guidance=1.0):
+    walk = registry.get("generate", way).Config(steps=steps, guidance=guidance).build()
+    return walk(part, latent(4, tokens=5), begin())
+
+
+@pytest.mark.parametrize("path", ["straight", "cosine"])
+def test_a_path_goes_from_noise_alone_to_pixels_alone(path):
+    part = replace(Config.tiny(), path=path).build(Widths(12, 10))
+    assert [float(share) for t in (0.0, 1.0) for share in part.shares(t)] == pytest.approx([0, 1, 1, 0], abs=1e-6)
+    of_pixels, of_noise = part.shares(torch.linspace(0, 1, 11))
+    assert (of_pixels.diff() > 0).all() and (of_noise.diff() < 0).all()
+    variance = of_pixels**2 + of_noise**2
+    assert torch.allclose(variance, torch.ones(11)) == (path == "cosine")
+
+
+def test_what_is_learned_is_the_noise_of_the_mixture():
+    """The mixture that the network sees, less the noise that it should say, is what there is of the pixels."""
+    part, seen = noisy(), []
+    part._asked = lambda x, t_P, latent, said_P: seen.append((x, t_P)) or x
+    pixels, mask = part.prepare(Config.tiny().example(3))
+    made = part(latent(3), Feed(pixels, torch.arange(3), mask))
+    [(x, t_P)] = seen
+    of_pixels, of_noise = part.shares(t_P[:, None, None, None])
+    assert made.says == "noise" and made.target.std().item() == pytest.approx(1, abs=0.1)
+    torch.testing.assert_close(x - of_noise * made.target, of_pixels * part.end(pixels))
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+@pytest.mark.parametrize("way", ImageFlow.ways)
+def test_data_that_is_one_picture_is_what_comes_out(way, guidance):
+    """All that is not that picture is noise."""
+    point = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    part = noisy(lambda x, of_pixels, of_noise: (x - of_pixels * point) / of_noise)
+    assert (walked(part, way, guidance=guidance) - point).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("way", ImageFlow.ways)
+def test_normal_data_comes_out_as_wide_as_it_is(way):
+    """Of pixels 0.2 wide, a share of_noise / (0.04 of_pixels^2 + of_noise^2) of all that is seen is noise; x ends at 0.2 x."""
+    part = noisy(lambda x, of_pixels, of_noise: x * of_noise / (0.04 * of_pixels**2 + of_noise**2))
+    errors = [(walked(part, way, steps) - 0.2 * begin()).abs().max().item() for steps in (20, 80)]
+    assert errors[1] < errors[0] / 2 and errors[1] < (0.05 if way == "euler" else 0.02)
+
+
+def test_there_is_a_velocity_at_both_ends():
+    """Whatever the network says where there is nothing of the pixels, they are none that cannot be."""
+    part = noisy(lambda x, of_pixels, of_noise: x - 5)
+    for t in (0.0, 1.0):
+        assert part.velocity(begin(), t, latent(4, tokens=5), 3.0).isfinite().all()
+    torch.testing.assert_close(part.velocity(begin(), 0.0, latent(4, tokens=5)), torch.full((4, 3, 8, 8), math.pi / 2))
+
+
+def test_a_diffusion_draws_what_is_said(monkeypatch):
+    """Chance is 1 in 8; and it no longer does where the noise is taken for the velocity."""
+    recipe, rows = flow_recipe(), eight.samples() * 6
+    part = replace(recipe.decode["image"], side=4, widths=(32,), blocks=0, layers=2, path="cosine", times="uniform")
+    recipe = replace(recipe, decode={"image": part}, objective={"flow": diffusion.Config()})
+    model = eight.learn(CrossModal.create(recipe, eight.samples()), 100, rows)
+    assert drawn_right(model) >= 0.75
+    assert drawn_right(model, guidance=0.0) <= 0.4  # as if nothing were said
+    monkeypatch.setattr(ImageFlow, "says", "velocity")
+    assert drawn_right(model) <= 0.4

@@ -9,7 +9,8 @@ from tuwen.types import Batch, Decoded, Made
 
 def test_a_number_worked_by_hand():
     """Errors of 1 and 3: (1 + 9) / 2 = 5; none where nothing is drawn."""
-    decoded = Decoded(torch.tensor([1.0, 0.0]).reshape(1, 1, 1, 2), torch.tensor([0.0, 3.0]).reshape(1, 1, 1, 2))
+    said, wanted = (torch.tensor(pixels).reshape(1, 1, 1, 2) for pixels in ([1.0, 0.0], [0.0, 3.0]))
+    decoded = Decoded(said, wanted, says="velocity")
     terms = distillation.Config().build()(Made(routes={"draw": decoded}), Batch(["a"], {}))
     assert {name: value.item() for name, value in terms.values.items()} == {"distillation": 5.0}
     assert not distillation.Config().build()(Made(), Batch(["a"], {})).values

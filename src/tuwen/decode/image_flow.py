@@ -39,6 +39,9 @@ class Config:
     """Attention heads."""
     unsaid: float = 0.1
     """Share of the pictures that training draws without what is given, from 0 to below 1: guidance needs some."""
+    path: Literal["straight", "cosine"] = "straight"
+    """How noise becomes pixels, and what the network says. straight: in a line, and it says the velocity (objective flow);
+    cosine: along a quarter of a circle, which keeps the variance, and it says the noise (objective diffusion)."""
     times: Literal["logit_normal", "uniform"] = "logit_normal"
     """How training draws the moments: more often in the middle of the way, where it is hardest, or all alike."""
     early: float = 0.8
@@ -61,21 +64,23 @@ class ImageFlow(nn.Module):
     """Pooled (P, D) and, where there are some, tokens (P, T, D) -> the velocity of the pixels; `generate/` follows it.
 
     At moment t, from 0 to 1, a picture is t * pixels + (1 - t) * noise, with pixels from -1 to 1, and its velocity is
-    pixels - noise. In evaluation mode moments and noise are always the same, so that losses can be compared. Where the target
-    names the seeds of its noise, that noise and these pixels are learned to belong together.
+    pixels - noise. On the cosine path it is sin(pi t / 2) * pixels + cos(pi t / 2) * noise, and the velocity comes of the
+    noise that the network says is in it. In evaluation mode moments and noise are always the same, so that losses can be
+    compared. Where the target names the seeds of its noise, that noise and these pixels are learned to belong together.
 
     Source:
         Liu et al. 2022, arXiv:2209.03003 (rectified flow); Lipman et al. 2022, arXiv:2210.02747; logit-normal moments: Esser
         et al. 2024, arXiv:2403.03206, earlier ones for pixels: Li and He 2025, arXiv:2511.13720, at both ends where noise and
         picture belong together: Lee et al. 2024, arXiv:2405.20320; leaving out what is given: Ho and Salimans 2022,
-        arXiv:2207.12598.
+        arXiv:2207.12598; noise in place of velocity: Ho et al. 2020, arXiv:2006.11239; the cosine path: Nichol and Dhariwal
+        2021, arXiv:2102.09672, eq. 17, without its offset; along it without chance: Song et al. 2020, arXiv:2010.02502 (DDIM).
     Raises:
         ConfigError: side, widths or heads do not divide.
     """
 
     modality = "image"
     pixelwise = False
-    """Its predictions are velocities."""
+    """Its predictions are velocities, or noise."""
     ways = ("multistep", "euler", "heun")
     """Of `generate`, to a picture; the first is taken where none is asked for."""
 
@@ -107,7 +112,7 @@ class ImageFlow(nn.Module):
         return squares(values, self.side, self.config.fit, self.channels), None
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:
-        """Velocities and what they should be, both (P, C, side, side); one for each target."""
+        """What the network says and what it should say, both (P, C, side, side); one for each target."""
         pixels = self.end(target.data)
         latent, num = latent.rows(target.owner_P), len(target)
         generator = None if self.training else torch.Generator(pixels.device).manual_seed(0)
@@ -117,9 +122,22 @@ class ImageFlow(nn.Module):
             noise = self.noise_of(target.seed_P.tolist()).to(pixels.device)
         t_P = self._moments(num, generator, pixels.device, ends=target.seed_P is not None)
         said_P = left_out(num, self.config.unsaid if self.training else 0.0, pixels.device)
-        t = t_P[:, None, None, None]
-        velocity = self._velocity(t * pixels + (1 - t) * noise, t_P, latent, said_P)
-        return Decoded(velocity.float(), pixels - noise, owner_P=target.owner_P)
+        of_pixels, of_noise = self.shares(t_P[:, None, None, None])
+        found = self._asked(of_pixels * pixels + of_noise * noise, t_P, latent, said_P)
+        wanted = pixels - noise if self.says == "velocity" else noise
+        return Decoded(found.float(), wanted, owner_P=target.owner_P, says=self.says)
+
+    @property
+    def says(self) -> Literal["velocity", "noise"]:
+        """What the network is asked for."""
+        return "velocity" if self.config.path == "straight" else "noise"
+
+    def shares(self, t: Any) -> tuple[Any, Any]:
+        """How much of the pixels, and how much of the noise, there is at moment t, a number or a tensor."""
+        if self.config.path == "straight":
+            return t, 1 - t
+        angle = torch.as_tensor(t * (math.pi / 2))
+        return angle.sin(), angle.cos()
 
     def _moments(self, num: int, generator: torch.Generator | None, device: torch.device, *, ends: bool) -> Tensor:
         """(P,) spread evenly over their distribution, so that any few of a batch are early and late ones.
@@ -135,7 +153,7 @@ class ImageFlow(nn.Module):
             return even_P
         return (torch.special.ndtri(even_P) - self.config.early).sigmoid()
 
-    def _velocity(self, x_PCHW: Tensor, t_P: Tensor, latent: Latent, said_P: Tensor) -> Tensor:
+    def _asked(self, x_PCHW: Tensor, t_P: Tensor, latent: Latent, said_P: Tensor) -> Tensor:
         pooled_PD = torch.where(said_P[:, None], latent.pooled, self.unsaid.to(latent.pooled))
         given_PD = self.when(_waves(t_P)) + self.what(pooled_PD)
         tokens_PTD, mask_PT = said_tokens(self.blank.expand(len(x_PCHW), -1, -1), latent, said_P)
@@ -159,11 +177,19 @@ class ImageFlow(nn.Module):
         t_P = x_PCHW.new_full((num,), t)
         if guidance in (0.0, 1.0):
             said_P = torch.full((num,), guidance == 1.0, device=x_PCHW.device)
-            return self._velocity(x_PCHW, t_P, latent, said_P).float()
+            return self._followed(self._asked(x_PCHW, t_P, latent, said_P).float(), x_PCHW, t)
         both = latent.rows(torch.arange(num, device=x_PCHW.device).repeat(2))
         said_P = torch.arange(2 * num, device=x_PCHW.device) < num
-        with_P, without_P = self._velocity(x_PCHW.repeat(2, 1, 1, 1), t_P.repeat(2), both, said_P).float().chunk(2)
-        return without_P + guidance * (with_P - without_P)
+        with_P, without_P = self._asked(x_PCHW.repeat(2, 1, 1, 1), t_P.repeat(2), both, said_P).float().chunk(2)
+        return self._followed(without_P + guidance * (with_P - without_P), x_PCHW, t)
+
+    def _followed(self, said_PCHW: Tensor, x_PCHW: Tensor, t: float) -> Tensor:
+        """The velocity that goes with what the network says of pixels at moment t."""
+        if self.says == "velocity":
+            return said_PCHW
+        of_pixels, of_noise = self.shares(t)
+        pixels_PCHW = ((x_PCHW - of_noise * said_PCHW) / of_pixels.clamp(min=_LEAST)).clamp(-1, 1)
+        return (of_noise * pixels_PCHW - of_pixels * said_PCHW) * (math.pi / 2)
 
     def end(self, data_PCHW: Tensor) -> Tensor:
         """What `prepare` gives as pixels from -1 to 1, where the flow ends."""
@@ -176,6 +202,9 @@ class ImageFlow(nn.Module):
 
 _GOLDEN = 0.6180339887
 """A step around a circle of length 1 whose multiples are spread evenly, however many there are."""
+_LEAST = 0.05
+"""Share of the pixels that is taken to be in a picture where there is less: what is left of it without its noise is mostly the
+network's error, and is divided by this."""
 _WAVES = 64
 """Numbers that a moment is told by."""
 

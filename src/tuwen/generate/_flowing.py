@@ -25,6 +25,8 @@ class Flows(Protocol):
 
     def velocity(self, x_PCHW: Tensor, t: float, latent: Latent, guidance: float = 1.0) -> Tensor: ...
 
+    def shares(self, t: float) -> tuple[Any, Any]: ...
+
     def end(self, data_PCHW: Tensor) -> Tensor: ...
 
 
@@ -95,33 +97,30 @@ class Walk:
         """
         begin = 0.0 if like is None else 1 - like.strength
         steps, length = self.steps(begin), (1 - begin) / self.steps(begin)
-        x_PCHW = noise_PCHW if like is None else torch.lerp(noise_PCHW, like.pixels_PCHW, begin)
-        velocity, memory = self._velocity(decoder, latent, noise_PCHW, away, like), dict[str, Any]()
+        x_PCHW = noise_PCHW if like is None else _between(decoder, noise_PCHW, like, begin)
+        kept = None if like is None else like.kept
+        velocity, memory = self._velocity(decoder, latent, away), dict[str, Any]()
         for step in range(steps):
             t = begin + step * length
-            if like is not None and like.kept is not None and t > 0:
+            if like is not None and kept is not None and t > 0:
                 ahead_PCHW = self.step(velocity, x_PCHW, t, length, dict(memory))
-                x_PCHW = _back(ahead_PCHW, t, length, like.kept, torch.lerp(noise_PCHW, like.pixels_PCHW, t))
+                again_PCHW = _back(ahead_PCHW, decoder.shares(t), decoder.shares(t + length), kept.fresh())
+                x_PCHW = torch.where(kept.here_PCHW, x_PCHW, again_PCHW)
             x_PCHW = self.step(velocity, x_PCHW, t, length, memory)
+            if like is not None and kept is not None:
+                x_PCHW = torch.where(kept.here_PCHW, _between(decoder, noise_PCHW, like, t + length), x_PCHW)
             if told:
                 told(step + 1, steps)
         return x_PCHW
 
-    def _velocity(
-        self, decoder: Flows, latent: Latent, noise_PCHW: Tensor, away: Latent | None, like: Like | None
-    ) -> Velocity:
-        """Which way pixels go; those that are kept go straight from their noise to the picture."""
+    def _velocity(self, decoder: Flows, latent: Latent, away: Latent | None) -> Velocity:
         guidance = self.config.guidance
 
         def velocity(x_PCHW: Tensor, t: float) -> Tensor:
             if away is None:
-                found = decoder.velocity(x_PCHW, t, latent, guidance)
-            else:
-                apart = decoder.velocity(x_PCHW, t, away, 1.0)
-                found = apart + guidance * (decoder.velocity(x_PCHW, t, latent, 1.0) - apart)
-            if like is None or like.kept is None:
-                return found
-            return torch.where(like.kept.here_PCHW, like.pixels_PCHW - noise_PCHW, found)
+                return decoder.velocity(x_PCHW, t, latent, guidance)
+            apart = decoder.velocity(x_PCHW, t, away, 1.0)
+            return apart + guidance * (decoder.velocity(x_PCHW, t, latent, 1.0) - apart)
 
         return velocity
 
@@ -130,12 +129,20 @@ class Walk:
         raise NotImplementedError
 
 
-def _back(x_PCHW: Tensor, t: float, length: float, kept: Kept, line_PCHW: Tensor) -> Tensor:
-    """From moment t + length back to t, by fresh noise: what was drawn there beside the kept part is drawn again, and knows it.
+def _between(decoder: Flows, noise_PCHW: Tensor, like: Like, t: float) -> Tensor:
+    """Where the way from noise to pictures is at moment t."""
+    of_pixels, of_noise = decoder.shares(t)
+    mixed_PCHW: Tensor = of_pixels * like.pixels_PCHW + of_noise * noise_PCHW
+    return mixed_PCHW
+
+
+def _back(x_PCHW: Tensor, here: tuple[Any, Any], there: tuple[Any, Any], fresh_PCHW: Tensor) -> Tensor:
+    """From a moment back to an earlier one, by fresh noise: what was drawn beside the kept part is drawn again, and knows it.
 
     Args:
-        line_PCHW: where the kept part is at moment t.
+        here, there: shares of pixels and of noise, at the earlier moment and at that of x.
     """
-    share = t / (t + length)
-    width = ((1 - t) ** 2 - (share * (1 - t - length)) ** 2) ** 0.5  # the noise in a mixture at moment t is 1 - t wide
-    return torch.where(kept.here_PCHW, line_PCHW, share * x_PCHW + width * kept.fresh())
+    share = here[0] / there[0]
+    width = (here[1] ** 2 - (share * there[1]) ** 2) ** 0.5
+    back_PCHW: Tensor = share * x_PCHW + width * fresh_PCHW
+    return back_PCHW

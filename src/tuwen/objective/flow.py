@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from tuwen.types import Batch, Decoded, Made, Terms
+from tuwen.objective._said import example_said, squared_error
+from tuwen.types import Batch, Made, Terms
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     route: str = "draw"
-    """Route whose decoder says velocities, such as `image_flow`."""
+    """Route whose decoder says the velocity: `image_flow` on its straight path."""
 
     def build(self) -> Flow:
         return Flow(self)
@@ -23,9 +22,7 @@ class Config:
         return cls()
 
     def example(self) -> tuple[Made, Batch]:
-        random = torch.Generator().manual_seed(0)
-        pair = torch.randn(2, 2, 1, 6, 6, generator=random)
-        return Made(routes={self.route: Decoded(pair[0], pair[1])}), Batch(["a", "b"], {})
+        return Made(routes={self.route: example_said("velocity")}), Batch(["a", "b"], {})
 
 
 class Flow:
@@ -33,6 +30,8 @@ class Flow:
 
     Source:
         Liu et al. 2022, arXiv:2209.03003, equation 1.
+    Raises:
+        ConfigError: the decoder does not say the velocity.
     """
 
     term = "flow"
@@ -41,7 +40,5 @@ class Flow:
         self.config = config
 
     def __call__(self, made: Made, batch: Batch) -> Terms:
-        decoded = made.routes.get(self.config.route)
-        if decoded is None:
-            return Terms()
-        return Terms({self.term: (decoded.prediction - decoded.target).square().mean()})
+        error = squared_error(made, self.config.route, "velocity")
+        return Terms() if error is None else Terms({self.term: error})
