@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from drawing import dataset, fashion_parts, keep_sheet
 
 SPACES = {
