@@ -253,7 +253,7 @@ def test_a_run_that_is_made_to_collapse_says_so_and_does_not_replace_what_has_no
 TOKENIZER = (
     "train.threads=1", "train.precision=float32", "train.device=cpu", "train.batch=8", "train.evaluations=2",
     "encode.image.size=16", "encode.image.stem=8", "encode.image.widths=8,8", "encode.image.blocks=0,0",
-    "space.image.codes=16", "space.image.inner=4", "decode.image.side=16", "decode.image.widths=8,8,8", "decode.image.blocks=0",
+    "space.image.codes=16", "space.image.inner=4", "decode.image.side=16", "decode.image.widths=8,8", "decode.image.blocks=0",
 )  # fmt: skip
 PATCHES = (
     "objective.adversarial=adversarial", "objective.adversarial.route=reconstruct", "objective.adversarial.patches=true",
