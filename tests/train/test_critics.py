@@ -116,7 +116,13 @@ def test_without_critics_nothing_is_asked_or_stored():
 
 
 @pytest.mark.parametrize(
-    "more", [(), ("objective.adversarial.steady=spectral", "objective.adversarial.loss=hinge")], ids=["r1", "spectral"]
+    "more",
+    [
+        (),
+        ("objective.adversarial.steady=spectral", "objective.adversarial.loss=hinge"),
+        ("objective.adversarial.patches=true", "objective.adversarial.begin=0.6"),
+    ],
+    ids=["r1", "spectral", "not begun yet"],
 )
 def test_ctrl_c_saves_and_resume_goes_on_exactly(tmp_path, more):
     """With all that is drawn at random: noise, and how pictures are changed; and between two steps with a penalty."""
@@ -129,7 +135,7 @@ def test_ctrl_c_saves_and_resume_goes_on_exactly(tmp_path, more):
     with pytest.raises(KeyboardInterrupt):
         learn(tmp_path / "stopped", *more, report=press)
     learn(tmp_path / "stopped", data="", resume=True)
-    assert len(critic_of(tmp_path / "whole")) > 20
+    assert len(critic_of(tmp_path / "whole")) > 15
     assert largest_difference(tmp_path / "whole", tmp_path / "stopped") == 0.0
 
 
