@@ -116,13 +116,7 @@ def test_without_critics_nothing_is_asked_or_stored():
 
 
 @pytest.mark.parametrize(
-    "more",
-    [
-        (),
-        ("objective.adversarial.steady=spectral", "objective.adversarial.loss=hinge"),
-        ("objective.adversarial.patches=true", "objective.adversarial.begin=0.6"),
-    ],
-    ids=["r1", "spectral", "not begun yet"],
+    "more", [(), ("objective.adversarial.steady=spectral", "objective.adversarial.loss=hinge")], ids=["r1", "spectral"]
 )
 def test_ctrl_c_saves_and_resume_goes_on_exactly(tmp_path, more):
     """With all that is drawn at random: noise, and how pictures are changed; and between two steps with a penalty."""
@@ -135,7 +129,7 @@ def test_ctrl_c_saves_and_resume_goes_on_exactly(tmp_path, more):
     with pytest.raises(KeyboardInterrupt):
         learn(tmp_path / "stopped", *more, report=press)
     learn(tmp_path / "stopped", data="", resume=True)
-    assert len(critic_of(tmp_path / "whole")) > 15
+    assert len(critic_of(tmp_path / "whole")) > 20
     assert largest_difference(tmp_path / "whole", tmp_path / "stopped") == 0.0
 
 
@@ -293,6 +287,21 @@ def test_a_tokenizer_learns_from_both_terms_and_a_critic_that_begins_late(tmp_pa
     assert {"perceptual", "adversarial", "critic_right"} <= last.keys()
     assert not any("critic" in name or "guide" in name for name in read_tensors(model / "weights.safetensors")[0])
     assert tuwen.load(model).reconstruct([rows()[0]["image"]])[0].made.shape == (16, 16, 3)
+
+
+def test_a_run_that_is_stopped_before_its_critic_begins_goes_on_exactly(tmp_path):
+    def press(event):
+        if event["kind"] == "step" and event["step"] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    asked = {"recipe": "vqvae", "settings": (*TOKENIZER, *PATCHES, "train.metric=ssim"), "steps": 6}
+    train(rows(), out=tmp_path / "whole", **asked)
+    with pytest.raises(KeyboardInterrupt):
+        train(rows(), out=tmp_path / "stopped", report=press, **asked)
+    assert not any("exp_avg" in name for name in critic_of(tmp_path / "stopped")), "it has made no step"
+    train(rows(), out=tmp_path / "stopped", resume=True)
+    assert any("exp_avg" in name for name in critic_of(tmp_path / "whole"))
+    assert largest_difference(tmp_path / "whole", tmp_path / "stopped") == 0.0
 
 
 def test_where_the_loss_decides_a_late_beginning_is_refused(tmp_path):

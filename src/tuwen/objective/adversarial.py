@@ -87,8 +87,9 @@ class Adversarial(nn.Module):
     """
 
     steps: Tensor
-    done = 0.0
-    """Share of the run that is done; `train/critics.py` says it before each step."""
+    done = 1.0
+    """Share of the run that is done; `train/critics.py` says it before each step. 1 where there is none: a step that is
+    timed has all terms."""
 
     def __init__(self, config: Config):
         super().__init__()

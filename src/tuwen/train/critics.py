@@ -69,7 +69,7 @@ class Critics:
 def check_metric(objectives: Mapping[str, Any], metric: str) -> None:
     """Raises ConfigError where the loss decides the best model and a critic begins to count in the midst of the run."""
     for critic in objectives.values():
-        if hasattr(critic, "against") and getattr(critic.config, "begin", 0.0) and metric == "loss":
+        if metric == "loss" and hasattr(critic, "against") and getattr(critic.config, "begin", False):
             where = ".".join(name_of(critic.config))
             raise ConfigError(
                 f"{where}.begin is {critic.config.begin}: the loss has one more term from then on, so that it cannot say which "
