@@ -59,10 +59,7 @@ class Own:
 
     def drawn(self, pixels_PCHW: Tensor) -> Tensor:
         """(P, D) of pictures of 0 to 1, any size, as `images` has them; gradients flow to the pixels."""
-        encoder = self.model.encoders["image"]
-        encoder.frozen = False  # a frozen one lets no gradient through
-        side = encoder.side if hasattr(encoder, "side") else encoder.config.size
-        data = _squares(pixels_PCHW, getattr(encoder, "resize", side), side, getattr(encoder.config, "channels", 3))
+        data = prepared(self.model.encoders["image"], pixels_PCHW)
         found: Tensor = self.model.latent("image", Feed(data, torch.arange(len(data), device=data.device))).pooled
         return found
 
@@ -117,8 +114,19 @@ class Pretrained:
         return _vector(self.model.get_image_features(normalised(data, how["mean"], how["std"])))
 
 
+def prepared(encoder: Any, pixels_PCHW: Tensor) -> Tensor:
+    """(P, C, H, W) of 0 to 1 -> (P, C, side, side) of 0 to 255: what `prepare` of an encoder does to files, with gradients.
+
+    Args:
+        encoder: of pictures; a frozen one that is pretrained is told to let gradients through.
+    """
+    encoder.frozen = False
+    side = encoder.side if hasattr(encoder, "side") else encoder.config.size
+    return _squares(pixels_PCHW, getattr(encoder, "resize", side), side, getattr(encoder.config, "channels", 3))
+
+
 def _squares(pixels_PCHW: Tensor, resize: int, side: int, channels: int) -> Tensor:
-    """(P, C, H, W) of 0 to 1 -> (P, channels, side, side) of 0 to 255: what `prepare` does to pictures, with gradients."""
+    """(P, C, H, W) of 0 to 1 -> (P, channels, side, side) of 0 to 255."""
     from tuwen.encode._image import luma
 
     pixels = pixels_PCHW.float()

@@ -167,7 +167,7 @@ class Recipe:
         return [number for number, stage in enumerate(self.stages) if stage.share] or [0]
 
     def check_stages(self) -> None:
-        """Raises ConfigError where a stage names what the recipe does not have."""
+        """Raises ConfigError where a stage names what the recipe does not have, or none names an objective that it has."""
         places = [f"{section}.{name}" for section in _LEARNING for name in getattr(self, section)]
         for number, stage in enumerate(self.stages):
             where = f"stages.{stage.name}"
@@ -190,6 +190,14 @@ class Recipe:
                     if name not in known:
                         near = did_you_mean(name, known)
                         raise ConfigError(f"{where}.{what} names {name!r}.{near} The recipe has: {', '.join(known)}.")
+        counted = {name for stage in self.stages for name in stage.objectives}
+        for name in self.objective:
+            if self.stages and name not in counted:
+                first = self.stages[0]
+                raise ConfigError(
+                    f"objective.{name} is of no stage, so that nothing would learn of it; "
+                    f"set stages.{first.name}.objectives={','.join((*first.objectives, name))}, or that of another stage."
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, read back by `from_dict` as an equal recipe."""

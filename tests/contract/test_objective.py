@@ -7,7 +7,7 @@ import torch
 from tests import eight
 from tests.contract._parts import every, latent, make_config, survives_json
 
-from tuwen.embedder import open_embedder
+from tuwen.train.guide import guide
 from tuwen.types import Batch, Decoded, Made, Terms
 
 
@@ -24,11 +24,12 @@ def objective(config):
 def ready(config):
     """The objective as a run has it: with its own weights, or the frozen model that it asks."""
     torch.manual_seed(0)
+    if hasattr(config, "source"):
+        config = replace(config, source=str(eight.directory(captions=False)))
     objective = config.build()
     if hasattr(objective, "begin"):
         objective.begin(example(config)[0])
-    if hasattr(objective, "guide"):
-        objective.guide = open_embedder(str(eight.directory(captions=False)))
+    guide([objective], torch.device("cpu"))
     return objective
 
 

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tests import eight
 from torch import nn
 
@@ -204,7 +205,11 @@ def test_what_it_cannot_judge_is_said():
 
 @pytest.mark.parametrize(
     ("more", "words"),
-    [({"wrong": 1.0}, "wrong is 1.0; it is from 0 to below 1"), ({"r1_every": 0}, "r1_every is 0; it is 1 or more")],
+    [
+        ({"wrong": 1.0}, "wrong is 1.0; it is from 0 to below 1"),
+        ({"r1_every": 0}, "r1_every is 0; it is 1 or more"),
+        ({"begin": 1.0}, "begin is 1.0; it is a share of the run, from 0 to below 1, as in begin=0.3"),
+    ],
 )
 def test_settings_that_cannot_be(more, words):
     with pytest.raises(ConfigError, match=words):
@@ -256,3 +261,100 @@ def test_in_bfloat16_it_learns_the_same_within_its_precision(steady):
         found.append((critic.item(), torch.cat([p.grad.flatten() for p in objective.parameters()])))
     assert found[1][0] == pytest.approx(found[0][0], rel=0.05)
     assert torch.nn.functional.cosine_similarity(found[0][1], found[1][1], dim=0) > 0.98
+
+
+# -- patches -----------------------------------------------------------------------------------------------------------
+
+
+def again(pixels, real):
+    return Made(routes={"reconstruct": Decoded(pixels, real)})
+
+
+def judge(**more):
+    torch.manual_seed(0)
+    objective = Config(**{"route": "reconstruct", "patches": True, "widths": (8, 16), "changes": (), **more}).build()
+    objective.begin(again(REAL, REAL))
+    return objective
+
+
+def test_each_patch_counts_for_itself_and_the_penalty_is_that_of_their_mean():
+    objective, noise = judge(r1=2.0, r1_every=1), torch.rand(8, 3, 8, 8)
+    real, fake = ((one * 2 - 1).requires_grad_() for one in (REAL, noise))
+    real_PN, drawn_PN = (objective.critic(one, None) for one in (real, fake))
+    assert real_PN.shape == (8, 4)
+    wanted = F.softplus(-real_PN).mean() + F.softplus(drawn_PN).mean() + 2.0 * r1(real_PN.mean(1), real)
+    terms = objective.against(again(noise, REAL), BATCH)
+    assert (
+        terms.values["critic"].item() == pytest.approx(wanted.item(), rel=1e-4) and "critic_wrong" not in terms.reports
+    )
+    found = objective(again(noise, REAL), BATCH).values["adversarial"]
+    assert found.item() == pytest.approx(F.softplus(-drawn_PN).mean().item(), rel=1e-4)
+
+
+def test_before_it_begins_there_is_no_term():
+    objective = judge(begin=0.5)
+    for done, counts in ((0.0, False), (0.49, False), (0.5, True), (0.9, True)):
+        objective.done = done
+        assert bool(objective.against(again(REAL, REAL), BATCH).values) is counts
+        assert bool(objective(again(REAL, REAL), BATCH).values) is counts
+
+
+def test_a_route_that_makes_no_pictures_is_said():
+    with pytest.raises(ConfigError) as caught:
+        Config(patches=True).build().begin(again(REAL, REAL))
+    assert str(caught.value) == (
+        "objective.adversarial judges the pictures of the route 'draw'; there are routes of pictures: reconstruct. "
+        "Set objective.adversarial.route."
+    )
+
+
+def stripes(num, random):
+    """Stripes of four pixels, two bright, that begin anywhere; those of the first half stand, those of the second lie."""
+    phase = torch.randint(4, (num, 1, 1), generator=random)
+    standing = ((torch.arange(16)[None, None] + phase) % 4 < 2).float().expand(-1, 16, -1)
+    lying = (torch.arange(num) >= num // 2)[:, None, None]
+    return torch.where(lying, standing.transpose(1, 2), standing)[:, None]
+
+
+def steepness(pixels):
+    """Mean difference of neighbours."""
+    return sum(pixels.diff(dim=axis).abs().mean().item() for axis in (2, 3))
+
+
+def sharpened(weight, *, broken=False, steps=150):
+    """How steep pictures are that come back of one number, as a share of real ones; it says whether stripes stand or lie."""
+    random = torch.Generator().manual_seed(0)
+    objective = Config(route="reconstruct", patches=True, widths=(8, 16), changes=(), lr=1e-2).build()
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 256), nn.Sigmoid(), nn.Unflatten(1, (1, 16, 16)))
+    lies = (torch.arange(16) >= 8)[:, None].float()
+    objective.begin(again(model(lies).detach(), stripes(16, random)))
+    both = [torch.optim.Adam(one.parameters(), lr=1e-2, betas=(0.0, 0.99)) for one in (objective, model)]
+    for _ in range(steps):
+        real = stripes(16, random)
+        one = again(model(lies), real)
+        if weight:
+            # broken: what it is to take for real is as grey as what the pixels alone teach
+            objective.against(
+                again(one.routes["reconstruct"].prediction, real * 0 + 0.5) if broken else one, BATCH
+            ).values["critic"].backward()
+            both[0].step()
+            both[0].zero_grad()
+        loss = (one.routes["reconstruct"].prediction - real).square().mean()
+        if weight:
+            loss = loss + weight * objective(one, BATCH).values["adversarial"]
+        loss.backward()
+        both[1].step()
+        both[1].zero_grad()
+    return steepness(model(lies)) / steepness(real)
+
+
+def test_patches_are_made_sharp_where_pixels_alone_blur():
+    """Where the stripes begin is lost on the way: squared errors make them grey. Real ones have 1."""
+    assert sharpened(0.0) < 0.2
+    assert 0.6 < sharpened(0.5) < 1.4
+
+
+def test_a_critic_that_takes_grey_for_real_makes_nothing_sharp():
+    """Broken on purpose."""
+    assert sharpened(0.5, broken=True) < 0.3

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tuwen.objective._critic import Critic
+from tuwen.objective._critic import Critic, PatchCritic
 
 TEXTS = torch.tensor([[0.0, 1.0, 2.0], [0.0, 1.0, 2.1], [5.0, 0.0, 0.0], [5.0, 0.1, 0.0]])
 """The first two are near each other, and so are the last two."""
@@ -56,3 +56,28 @@ def test_spectral_layers_stretch_nothing():
         critic(pictures(), TEXTS)
     for name, weight in (("whole", critic.whole[0].weight), ("real", critic.real.weight), ("fits", critic.fits.weight)):
         assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1.0, abs=0.02), name
+
+
+# -- patches -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("widths", "patch"), [((4,), 4), ((4, 4), 10), ((4, 4, 4), 22)])
+def test_a_patch_is_as_wide_as_is_said(widths, patch):
+    """Which pixels move the score in the middle."""
+    torch.manual_seed(0)
+    critic = PatchCritic(1, widths=widths, spectral=False)
+    pixels = torch.randn(1, 1, 64, 64, requires_grad=True)
+    score = critic(pixels, torch.zeros(1, 0)).unflatten(1, (64 // 2 ** len(widths),) * 2)
+    score[0, score.shape[1] // 2, score.shape[2] // 2].backward()
+    seen = pixels.grad[0, 0] != 0
+    assert seen.any(0).sum() == seen.any(1).sum() == patch
+
+
+@pytest.mark.parametrize("spectral", [False, True])
+def test_patches_of_a_moved_picture_are_judged_as_before(spectral):
+    torch.manual_seed(0)
+    critic = PatchCritic(3, widths=(4, 8), spectral=spectral).eval()
+    pixels = torch.zeros(1, 3, 32, 32)
+    pixels[..., 8:16, 8:16] = torch.randn(3, 8, 8)
+    grids = [critic(one, torch.zeros(1, 0)).unflatten(1, (8, 8)) for one in (pixels, pixels.roll((4, 8), (2, 3)))]
+    torch.testing.assert_close(grids[0].roll((1, 2), (1, 2))[:, 2:-1, 3:-1], grids[1][:, 2:-1, 3:-1])

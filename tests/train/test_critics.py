@@ -13,6 +13,7 @@ from torch import nn
 
 import tuwen
 from tuwen._tensors import read_tensors
+from tuwen.directory import save
 from tuwen.errors import ConfigError
 from tuwen.evaluation import Evaluation
 from tuwen.recipe import Train
@@ -245,3 +246,88 @@ def test_a_run_that_is_made_to_collapse_says_so_and_does_not_replace_what_has_no
     assert "collapse" in of(events, "warning")[-1]["text"] and of(events, "done")[0]["best_step"] == 0
     kept, before = (read_tensors(tmp_path / name / "weights.safetensors")[0] for name in ("worse", "well"))
     assert all(torch.equal(kept[name], tensor) for name, tensor in before.items() if name.endswith("weight"))
+
+
+# -- pictures that are made again --------------------------------------------------------------------------------------
+
+TOKENIZER = (
+    "train.threads=1", "train.precision=float32", "train.device=cpu", "train.batch=8", "train.evaluations=2",
+    "encode.image.size=16", "encode.image.stem=8", "encode.image.widths=8,8", "encode.image.blocks=0,0",
+    "space.image.codes=16", "space.image.inner=4", "decode.image.side=16", "decode.image.widths=8,8", "decode.image.blocks=0",
+)  # fmt: skip
+PATCHES = (
+    "objective.adversarial=adversarial", "objective.adversarial.route=reconstruct", "objective.adversarial.patches=true",
+    "objective.adversarial.begin=0.5", "objective.adversarial.widths=8,16", "weight.adversarial=0.1",
+)  # fmt: skip
+
+
+def perceptual(path):
+    """Settings of the other term; its network is made at this place."""
+    save(eight.classifier(), path)
+    return "objective.perceptual=perceptual", f"objective.perceptual.source={path}", "weight.perceptual=0.5"
+
+
+def rows():
+    return [{"image": one.fields["image"], "text": one.fields["text"], "split": split} for split in ("train", "val") for one in eight.samples(16)]  # fmt: skip
+
+
+def test_a_tokenizer_learns_from_both_terms_and_a_critic_that_begins_late(tmp_path):
+    sees = perceptual(tmp_path / "sees")
+    model = tmp_path / "model"
+    events = []
+    train(
+        rows(), out=model, recipe="vqvae", settings=(*TOKENIZER, *PATCHES, *sees, "train.metric=perceptual"), steps=6,
+        report=events.append,
+    )  # fmt: skip
+    steps = of(events, "step")
+    assert [("adversarial" in step, "critic" in step) for step in steps] == [(False, False)] * 3 + [(True, True)] * 3
+    terms = {"reconstruction": 20.0, "commitment": 0.25, "perceptual": 0.5, "adversarial": 0.1}
+    assert steps[-1]["loss"] == pytest.approx(sum(steps[-1][name] * by for name, by in terms.items()), abs=1e-4)
+    last = of(events, "evaluation")[-1]["figures"]
+    assert {"perceptual", "adversarial", "critic_right"} <= last.keys()
+    assert not any("critic" in name or "guide" in name for name in read_tensors(model / "weights.safetensors")[0])
+    assert tuwen.load(model).reconstruct([rows()[0]["image"]])[0].made.shape == (16, 16, 3)
+
+
+def test_a_run_that_is_stopped_before_its_critic_begins_goes_on_exactly(tmp_path):
+    def press(event):
+        if event["kind"] == "step" and event["step"] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    asked = {"recipe": "vqvae", "settings": (*TOKENIZER, *PATCHES, "train.metric=ssim"), "steps": 6}
+    train(rows(), out=tmp_path / "whole", **asked)
+    with pytest.raises(KeyboardInterrupt):
+        train(rows(), out=tmp_path / "stopped", report=press, **asked)
+    assert not any("exp_avg" in name for name in critic_of(tmp_path / "stopped")), "it has made no step"
+    train(rows(), out=tmp_path / "stopped", resume=True)
+    assert any("exp_avg" in name for name in critic_of(tmp_path / "whole"))
+    assert largest_difference(tmp_path / "whole", tmp_path / "stopped") == 0.0
+
+
+def test_where_the_loss_decides_a_late_beginning_is_refused(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        train(rows(), out=tmp_path, recipe="vqvae", settings=(*TOKENIZER, *PATCHES), steps=4)
+    assert str(caught.value) == (
+        "objective.adversarial.begin is 0.5: the loss has one more term from then on, so that it cannot say which model is "
+        "the best. Let a figure decide: --set train.metric=perceptual where there is that term (of a stage: "
+        "stages.NAME.metric), else ssim, or set objective.adversarial.begin=0."
+    )
+
+
+def test_both_count_in_the_first_stage_of_gpt_vqvae(tmp_path):
+    sees = perceptual(tmp_path / "sees")
+    settings = (*SETTINGS["gpt-vqvae"], *PATCHES, *sees, "train.batch=8")
+    with pytest.raises(ConfigError) as caught:
+        train(rows(), out=tmp_path / "none", recipe="gpt-vqvae", settings=settings, steps=4)
+    assert str(caught.value) == (
+        "objective.adversarial is of no stage, so that nothing would learn of it; set "
+        "stages.tokenizer.objectives=reconstruction,adversarial, or that of another stage."
+    )
+    settings += (
+        "stages.tokenizer.objectives=reconstruction,perceptual,adversarial",
+        "stages.tokenizer.metric=perceptual",
+    )
+    events = []
+    train(rows(), out=tmp_path / "model", recipe="gpt-vqvae", settings=settings, steps=8, report=events.append)
+    first, second = ([e for e in of(events, "step") if e["stage"] == name] for name in ("tokenizer", "prior"))
+    assert {"perceptual", "adversarial"} <= first[-1].keys() and "perceptual" not in second[-1]

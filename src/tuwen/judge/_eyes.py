@@ -9,9 +9,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tuwen.data._picture import square
 from tuwen.embedder import Own as OwnEmbedder
+from tuwen.embedder import prepared
 from tuwen.errors import CannotError, ConfigError
 from tuwen.metric.clipscore import Embedder
 from tuwen.task._asking import ROWS, asking, pictures
@@ -34,9 +36,14 @@ class Eye(Protocol):
 
     classes: list[str]
     """What it can name; empty where it names nothing."""
+    model: Any
+    """The network."""
 
     def look(self, images: Sequence[Picture]) -> Glance:
         """Features, and classes where it has some."""
+
+    def grid(self, pixels_PCHW: Tensor) -> Tensor:
+        """(P, T, D) its last grid for pictures of 0 to 1, any size, as it sees files; gradients flow to the pixels."""
 
 
 @dataclass
@@ -71,12 +78,13 @@ def real(picture: Picture, side: int) -> np.ndarray:
     return square(picture, side).permute(1, 2, 0).numpy()
 
 
-def open_eye(source: str, device: str | torch.device = "cpu") -> Eye:
+def open_eye(source: str, device: str | torch.device = "cpu", *, where: str = "--features") -> Eye:
     """The network behind a name.
 
     Args:
         source: a model directory of tuwen that reads pictures; a folder made by `save_pretrained`, or a name of the Hugging
             Face hub, of a vision model of transformers.
+        where: what names it, for messages.
     Raises:
         CannotError: a model of tuwen that reads no pictures.
         ConfigError, CheckpointError, MissingExtraError: there is no such model, or it cannot be loaded.
@@ -85,13 +93,13 @@ def open_eye(source: str, device: str | torch.device = "cpu") -> Eye:
     from tuwen.encode.image_pretrained import Config
 
     if (Path(source) / RECIPE).is_file():
-        return Own(load(source, device))
+        return Own(load(source, device), where=where)
     part = Config(source=source).build()
     try:
         part.fit([])
     except ConfigError as error:
         raise ConfigError(
-            f"--features {source}: {error} It takes a model directory (a classifier of the same data is a good one) or a vision "
+            f"{where} {source}: {error} It takes a model directory (a classifier of the same data is a good one) or a vision "
             "model of transformers. The Inception network of published numbers is in no package of tuwen: name its folder."
         ) from error
     return Pretrained(part.to(device).eval())
@@ -100,13 +108,13 @@ def open_eye(source: str, device: str | torch.device = "cpu") -> Eye:
 class Own:
     """A model of tuwen; its features are the pooled vectors of its space, of length 1 where it compares them by angle."""
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, *, where: str = "--features"):
         from tuwen.task import classify, match
 
         if "image" not in model.encoders:
             can = ", ".join(model.can()) or "nothing"
             raise CannotError(
-                f"--features names a model that reads no pictures; it can: {can}. `tuwen train DATA -r classifier` trains "
+                f"{where} names a model that reads no pictures; it can: {can}. `tuwen train DATA -r classifier` trains "
                 "one that does."
             )
         self.model, self.matches = model, match.able(model)
@@ -125,6 +133,10 @@ class Own:
             feature_ND = feature_ND / np.maximum(np.linalg.norm(feature_ND, axis=1, keepdims=True), 1e-12)
         return Glance(feature_ND, [self.classes[k] for k in likeliest])
 
+    def grid(self, pixels_PCHW: Tensor) -> Tensor:
+        """(P, T, D) the tokens of its encoder."""
+        return _grid(self.model.encoders["image"], pixels_PCHW)
+
 
 class Pretrained:
     """A vision model of transformers; its features are the mean of its last grid."""
@@ -132,14 +144,24 @@ class Pretrained:
     classes: list[str] = []
 
     def __init__(self, part: Any):
-        self.part = part
+        self.model = part
 
     @torch.inference_mode()
     def look(self, images: Sequence[Picture]) -> Glance:
         """Features."""
-        data, mask = self.part.prepare(images)
-        device = next(self.part.parameters()).device
-        return Glance(self.part(data.to(device), mask).pooled.double().cpu().numpy(), [])
+        data, mask = self.model.prepare(images)
+        device = next(self.model.parameters()).device
+        return Glance(self.model(data.to(device), mask).pooled.double().cpu().numpy(), [])
+
+    def grid(self, pixels_PCHW: Tensor) -> Tensor:
+        """(P, T, D) its last grid."""
+        return _grid(self.model, pixels_PCHW)
+
+
+def _grid(encoder: Any, pixels_PCHW: Tensor) -> Tensor:
+    """(P, T, D) the tokens of an encoder; where it has none, its vector as the only one."""
+    latent = encoder(prepared(encoder, pixels_PCHW))
+    return latent.pooled[:, None] if latent.tokens is None else latent.tokens
 
 
 def matcher_of(eye: Eye) -> Embedder | None:

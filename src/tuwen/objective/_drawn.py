@@ -31,8 +31,16 @@ class Drawn:
 
 
 def drawn(made: Made, route: str, given: str) -> Drawn | None:
-    """The pictures of a route, drawn from the latent `given`; None where the batch has none."""
-    decoded, latent = made.routes.get(route), made.latents.get(given)
+    """The pictures of a route, drawn from the latent `given`; None where the batch has none.
+
+    Args:
+        given: empty: what they were drawn from is not asked, and each is of a row of its own with no vector.
+    """
+    decoded = made.routes.get(route)
+    if decoded is not None and not given:
+        each_P = torch.arange(len(decoded.prediction), device=decoded.prediction.device)
+        return Drawn(decoded.prediction, decoded.target, decoded.target.new_zeros(len(each_P), 0), each_P, each_P)
+    latent = made.latents.get(given)
     if decoded is None or latent is None:
         return None
     row_L = torch.arange(len(latent), device=latent.pooled.device) if latent.owner_P is None else latent.owner_P
@@ -41,7 +49,10 @@ def drawn(made: Made, route: str, given: str) -> Drawn | None:
 
 
 def differ(one_PD: Tensor, other_PD: Tensor) -> Tensor:
-    """(P,) bool: whether two latents are of two texts; those of one text differ by rounding alone."""
+    """(P,) bool: whether two latents are of two texts; those of one text differ by rounding alone, and where nothing is
+    asked of a text (D is 0) none do."""
+    if not one_PD.shape[1]:
+        return torch.zeros(len(one_PD), dtype=torch.bool, device=one_PD.device)
     return (one_PD - other_PD).abs().amax(1) > _SAME * one_PD.abs().amax()
 
 
@@ -53,10 +64,15 @@ def first_drawn(made: Made, route: str, given: str, objective: str) -> Drawn:
     """
     found = drawn(made, route, given)
     if found is None or found.pixels.ndim != 4:
-        drawing = [name for name, one in made.routes.items() if one.prediction.ndim == 4]
+        drawing = ", ".join(name for name, one in made.routes.items() if one.prediction.ndim == 4) or "none"
+        if not given:
+            raise ConfigError(
+                f"objective.{objective} judges the pictures of the route {route!r}; there are routes of pictures: {drawing}. "
+                f"Set objective.{objective}.route."
+            )
         raise ConfigError(
             f"objective.{objective} judges the pictures of the route {route!r}, drawn from the latent {given!r}; there are "
-            f"routes of pictures: {', '.join(drawing) or 'none'}; latents: {', '.join(made.latents) or 'none'}. Set "
+            f"routes of pictures: {drawing}; latents: {', '.join(made.latents) or 'none'}. Set "
             f"objective.{objective}.route and objective.{objective}.given."
         )
     return found

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tuwen.errors import ConfigError
 from tuwen.objective._augment import Change, changed
-from tuwen.objective._critic import Critic
+from tuwen.objective._critic import Critic, PatchCritic
 from tuwen.objective._drawn import Drawn, differ, drawn, first_drawn
 from tuwen.types import Batch, Decoded, Latent, Made, Terms
 
@@ -23,7 +23,14 @@ class Config:
     route: str = "draw"
     """Route that draws the pictures."""
     given: str = "draw"
-    """Latent that they are drawn from: the name of the route where it is a fused one, else of its field."""
+    """Latent that they are drawn from: the name of the route where it is a fused one, else of its field; without effect
+    with patches."""
+    patches: bool = False
+    """Each patch is judged by itself, and what the picture was drawn from is not asked: for pictures that are made again
+    (route=reconstruct) and should be sharp. given, wrong and features are then without effect."""
+    begin: float = 0.0
+    """Share of the run after which it counts, from 0 to below 1: a critic of pictures that nothing can be seen in yet only
+    harms."""
     loss: Literal["non_saturating", "hinge"] = "non_saturating"
     """non_saturating: cross-entropies; hinge: scores beyond 1 and -1 teach the critic nothing more."""
     steady: Literal["r1", "spectral"] = "r1"
@@ -65,19 +72,24 @@ class Adversarial(nn.Module):
     """`(made, batch) -> Terms(adversarial)`, what the model minimises; `against(made, batch) -> Terms(critic)`, the critic.
 
     The critic is made for what the model draws (`begin`), learns in training only, and is not kept with the model: before
-    `begin`, as in `tuwen evaluate`, there is no term. In evaluation `critic_right` is reported, the share of pictures, real
+    `begin`, as in `tuwen evaluate`, there is no term. With patches (P,) stands for (P, N), a score for each of N. In evaluation `critic_right` is reported, the share of pictures, real
     and drawn, that it tells apart: 0.5 by guessing; near 1 there is nothing left that the model could learn of it.
     Neither term says how good the pictures are: let a figure decide the best model (`judge/variety`).
 
     Source:
         Goodfellow et al. 2014, arXiv:1406.2661; wrong texts: Reed et al. 2016, arXiv:1605.05396, algorithm 1; hinge: Lim
         and Ye 2017, arXiv:1705.02894; the penalty: Mescheder et al. 2018, arXiv:1801.04406, eq. 9, in some steps only:
-        Karras et al. 2020, arXiv:1912.04958, appendix B.
+        Karras et al. 2020, arXiv:1912.04958, appendix B; patches, and a late beginning: Esser et al. 2021, arXiv:2012.09841,
+        section 3.1 and appendix.
     Differs:
-        two texts whose latents are equal are not each other's wrong text, so classes may repeat in a batch.
+        two texts whose latents are equal are not each other's wrong text, so classes may repeat in a batch; the weight beside
+        an error of pixels is fixed, not a ratio of two gradients.
     """
 
     steps: Tensor
+    done = 1.0
+    """Share of the run that is done; `train/critics.py` says it before each step. 1 where there is none: a step that is
+    timed has all terms."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -89,8 +101,12 @@ class Adversarial(nn.Module):
             raise ConfigError(
                 f"objective.adversarial: r1_every is {config.r1_every}; it is 1 or more, as in r1_every=8."
             )
+        if not 0 <= config.begin < 1:
+            raise ConfigError(
+                f"objective.adversarial: begin is {config.begin}; it is a share of the run, from 0 to below 1, as in begin=0.3."
+            )
         self.config = config
-        self.critic: Critic | None = None
+        self.critic: Critic | PatchCritic | None = None
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def begin(self, made: Made) -> None:
@@ -100,24 +116,33 @@ class Adversarial(nn.Module):
             ConfigError: there is no such route or latent, it makes no pictures, or too small ones.
         """
         config = self.config
-        first = first_drawn(made, config.route, config.given, "adversarial")
+        first = first_drawn(made, config.route, self.given, "adversarial")
         if (side := min(first.pixels.shape[2:])) < 2 ** len(config.widths):
             raise ConfigError(
                 f"objective.adversarial: widths has {len(config.widths)} convolutions, which halve {side} pixels to nothing; "
                 f"give at most {side.bit_length() - 1}."
             )
-        self.critic = Critic(
-            first.pixels.shape[1:],
-            first.given_PD.shape[1],
-            widths=config.widths,
-            features=config.features,
-            spectral=config.steady == "spectral",
-        ).eval()
+        shape, spectral = first.pixels.shape[1:], config.steady == "spectral"
+        if config.patches:
+            self.critic = PatchCritic(shape[0], widths=config.widths, spectral=spectral)
+        else:
+            given = first.given_PD.shape[1]
+            self.critic = Critic(shape, given, widths=config.widths, features=config.features, spectral=spectral)
+        self.critic.eval()
         self.steps.zero_()
         self.to(first.pixels.device)
 
+    @property
+    def given(self) -> str:
+        """Latent that pictures are drawn from; empty: that is not asked."""
+        return "" if self.config.patches else self.config.given
+
+    def _found(self, made: Made) -> Drawn | None:
+        """The pictures to be judged; None where there are none, or it is too early."""
+        return drawn(made, self.config.route, self.given) if self.done >= self.config.begin else None
+
     def forward(self, made: Made, batch: Batch) -> Terms:
-        found = drawn(made, self.config.route, self.config.given)
+        found = self._found(made)
         if self.critic is None or found is None:
             return Terms()
         learning = torch.is_grad_enabled()
@@ -132,7 +157,7 @@ class Adversarial(nn.Module):
 
     def against(self, made: Made, batch: Batch) -> Terms:
         """What the critic minimises; no gradient flows to what was made. Reports its mean scores."""
-        found = drawn(made, self.config.route, self.config.given)
+        found = self._found(made)
         if self.critic is None or found is None:
             return Terms()
         config, num = self.config, len(found.pixels)
@@ -147,7 +172,7 @@ class Adversarial(nn.Module):
         real_P, drawn_P, wrong_P = score_Q.tensor_split([num, 2 * num])
         loss = refused(real_P, drawn_P, wrong_P, loss=config.loss, wrong=config.wrong)
         if slope:
-            loss = loss + config.r1 * config.r1_every * r1(real_P, real)
+            loss = loss + config.r1 * config.r1_every * r1(real_P.view(num, -1).mean(1), real)
         self.steps += 1
         scores = {"real": real_P, "drawn": drawn_P, "wrong": wrong_P}
         return Terms({"critic": loss}, {f"critic_{name}": one.mean() for name, one in scores.items() if len(one)})

@@ -68,6 +68,8 @@ class ClipGuidance:
         the cosine itself, not a softmax over the batch, in which texts may repeat.
     """
 
+    asks = "match"
+
     def __init__(self, config: Config):
         self.config = config
         self.guide: Guide | None = None

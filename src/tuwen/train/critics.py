@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tuwen.recipe import Train
+from tuwen.errors import ConfigError
+from tuwen.recipe import Train, name_of
 from tuwen.train.optimiser import optimiser_tensors, restore_optimiser, set_lr
 from tuwen.types import Batch, Made, Terms
 
@@ -31,9 +32,10 @@ class Critics:
             self.optimisers[name] = torch.optim.Adam([group], betas=critic.config.betas, fused=True)
 
     def set_lr(self, step: int, steps: int, train: Train) -> None:
-        """The learning rates of a step: the same share of their peak as the model's."""
-        for optimiser in self.optimisers.values():
+        """The learning rates of a step, the same share of their peak as the model's; and each is told how far the run is."""
+        for name, optimiser in self.optimisers.items():
             set_lr(optimiser, step, steps, train)
+            self.critics[name].done = step / steps
 
     def learn(self, made: Made, batch: Batch) -> Terms:
         """One step of each, before the model's own; what they say of it, to be logged."""
@@ -62,3 +64,15 @@ class Critics:
             own = {key.removeprefix(start): tensor for key, tensor in tensors.items() if key.startswith(start)}
             critic.load_state_dict({key: tensor for key, tensor in own.items() if key in critic.state_dict()})
             restore_optimiser(critic, self.optimisers[name], own)
+
+
+def check_metric(objectives: Mapping[str, Any], metric: str) -> None:
+    """Raises ConfigError where the loss decides the best model and a critic begins to count in the midst of the run."""
+    for critic in objectives.values():
+        if metric == "loss" and hasattr(critic, "against") and getattr(critic.config, "begin", False):
+            where = ".".join(name_of(critic.config))
+            raise ConfigError(
+                f"{where}.begin is {critic.config.begin}: the loss has one more term from then on, so that it cannot say which "
+                "model is the best. Let a figure decide: --set train.metric=perceptual where there is that term (of a stage: "
+                f"stages.NAME.metric), else ssim, or set {where}.begin=0."
+            )

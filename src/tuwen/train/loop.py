@@ -18,7 +18,7 @@ from tuwen.evaluation import Evaluation
 from tuwen.recipe import Recipe
 from tuwen.train.checkpoint import State, save_state
 from tuwen.train.cost import estimate, fitting
-from tuwen.train.critics import Critics
+from tuwen.train.critics import Critics, check_metric
 from tuwen.train.derived import Derived
 from tuwen.train.feed import Ahead, cut
 from tuwen.train.guide import guide
@@ -128,6 +128,7 @@ class Run:
 
     def check(self) -> None:
         """Refuses what cannot work, and says what the stage will cost, before the first step of all stages."""
+        check_metric(self.objectives, self.recipe.train.metric)
         self.setup.turn_to(self.number)
         self._open(self.setup.rows)
         self.looks.check()
