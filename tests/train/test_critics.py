@@ -175,8 +175,8 @@ def test_clip_gan_has_both_terms(tmp_path):
 
 def looks(monkeypatch, *found):
     """A run whose looks give these figures: before the first step, then one after the other."""
-    figures = iter([found[0], *found])
-    monkeypatch.setattr(Looks, "judge", lambda looks, rows=0: Evaluation(figures=next(figures)))
+    figures, less = iter([found[0], *found]), frozenset({"drawn_distance"})
+    monkeypatch.setattr(Looks, "judge", lambda looks, rows=0: Evaluation(figures=next(figures), less=less))
 
 
 def test_what_has_collapsed_is_kept_only_until_something_has_not(tmp_path, monkeypatch):
