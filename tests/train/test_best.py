@@ -15,6 +15,8 @@ from tuwen.train.checkpoint import newest_state
 from tuwen.train.looks import Looks
 from tuwen.train.loop import train
 
+LESS = frozenset({"loss"})
+
 
 @pytest.fixture
 def best(tmp_path):
@@ -80,7 +82,7 @@ def test_a_file_that_is_gone_is_said(best):
 def learn(out, monkeypatch, losses, *settings):
     """A run of 16 steps with four evaluations, whose losses are given; and one before it, and one of the mean."""
     given, events = iter(losses), []
-    monkeypatch.setattr(Looks, "judge", lambda looks, rows=0: Evaluation(figures={"loss": next(given)}))
+    monkeypatch.setattr(Looks, "judge", lambda looks, rows=0: Evaluation(figures={"loss": next(given)}, less=LESS))
     settings = (*SETTINGS["cnn-transformer"], "train.metric=loss", "train.evaluations=4", "train.ema=0.9", *settings)
     train("scenes:0:32", out=out, recipe="cnn-transformer", settings=settings, steps=16, report=events.append)
     return events
