@@ -287,7 +287,8 @@ def steps_of_training(args: argparse.Namespace, runs: dict[str, Any]) -> None:
 def codes(args: argparse.Namespace) -> int:
     decoder, latent = code_decoder(args)
     gpt2 = as_gpt2(decoder)
-    memory, mask = decoder._memory(latent, torch.ones(args.batch, dtype=torch.bool))
+    with torch.inference_mode():
+        memory, mask = decoder._memory(latent, torch.ones(args.batch, dtype=torch.bool))
     ours = raster(decoder, latent, top_k=1, guidance=1.0)
     theirs = generated(decoder, gpt2, memory, mask, do_sample=False)
     differ = int((ours() != (greedy := theirs())).any(1).sum())
