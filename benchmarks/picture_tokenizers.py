@@ -18,7 +18,7 @@ that were never trained on:
     FID         distance of what comes back of one half of the pictures from the other half as it is; beside it that of the
                 two halves as they are, which is what a tokenizer that loses nothing has
 
-Aim: a use of at least 0.8 of the codebook. Seconds are those of all cores' processor time, of which another job on the machine takes none.
+Aim: a use of at least 0.8 of the codebook. Seconds are processor time of all threads, so that another job on the machine changes little.
 Models in --keep that are there already are judged and not trained again; --sheet names a folder for pictures before and after.
 """
 
