@@ -279,7 +279,11 @@ def test_another_run_finds_what_was_drawn(tmp_path, whole):
             "stages.distil.share is 0, .* where no stage before it learns",
         ),
         (
-            replace(recipe(), stages=recipe().stages[1:]),
+            replace(
+                recipe(),
+                stages=recipe().stages[1:],
+                objective={"distillation": recipe().objective["distillation"]},
+            ),
             (),
             "nothing was learned before: name a model that draws, with",
         ),
