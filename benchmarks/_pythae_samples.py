@@ -1,10 +1,9 @@
 """Run by `drawing.py fashion --peer`, with an interpreter that has pythae: KIND FOLDER SECONDS NUM THREADS.
 
-Trains pythae's VAE or VQ-VAE, with the networks of its own benchmarks for 28 x 28 pictures (convolutional; residual for
-the VQ-VAE), on FOLDER/train.npy
-(N, 28, 28) uint8 for so many seconds, and writes NUM pictures of its sampler to FOLDER/KIND.npy, (NUM, 28, 28) uint8: of the
-VAE a mixture of ten normal distributions, which is what pythae's authors found better than the prior; of the VQ-VAE a
-PixelCNN over its codes, which has a third of the time.
+Trains pythae's VAE or VQ-VAE, with the networks of its own benchmarks for 28 x 28 pictures (convolutional; residual for the
+VQ-VAE), on FOLDER/train.npy, (N, 28, 28) uint8, for so many seconds, and writes NUM pictures of its sampler to FOLDER/KIND.npy,
+(NUM, 28, 28) uint8: of the VAE a mixture of ten normal distributions in place of the prior; of the VQ-VAE a PixelCNN over
+its codes, which has a third of the time.
 """
 
 from __future__ import annotations

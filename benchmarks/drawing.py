@@ -11,8 +11,9 @@ fashion  Fashion-MNIST by class name: 36,000 pictures to learn from, 13,000 othe
          that only the figures see. Beside the figures what real pictures reach, and how well a classifier does on real
          pictures that has learned from drawn ones alone. The peers are the VAE and the VQ-VAE of pythae with the samplers that
          belong to them, trained as long on the same pictures by PYTHON, an interpreter that has pythae.
-emoji    EMOJI: OUT/emoji of `benchmarks/convert_data.py`. Whether a `dual-encoder` that was trained apart finds the name of
-         each drawn picture among 20.
+emoji    EMOJI: OUT/emoji of `benchmarks/convert_data.py`. Whether a model that matches (`clip`, trained apart, which has seen every
+         emoji and name) finds the name of each drawn picture among 20: for names that were learned with another tone, and
+         for names that were not learned at all. Beside it what it finds for the real pictures.
 
 Model directories in --keep that are there already are judged and not trained again. `--sheet` names a folder for pictures.
 """
@@ -164,12 +165,10 @@ def one_new_thing(num: int) -> list[Any]:
 
 @dataclass
 class Eye:
-    """A classifier, and what real pictures are to it."""
+    """A classifier, and its features of real pictures."""
 
     own: Any
     real_ND: np.ndarray
-    other_ND: np.ndarray
-    rows: Sequence[Any]
 
     def figures(self, pictures: Sequence[np.ndarray], labels: Sequence[str] = ()) -> list[str]:
         """Share taken for their label, distance, precision and recall."""
@@ -178,8 +177,8 @@ class Eye:
 
         point_ND, named = look(self.own, pictures)
         right = f"{np.mean([a == b for a, b in zip(named, labels, strict=True)]):.4f}" if labels else ""
-        found = overlap(self.real_ND, point_ND)
-        shares = [float(np.mean(column)) for column in list(found.columns().values())[:2]]
+        found = overlap(self.real_ND, point_ND).columns()
+        shares = [float(np.mean(found[f"sample_{name}"])) for name in ("precision", "recall")]
         return [right, f"{frechet(self.real_ND, point_ND).value:.3f}", *(f"{share:.3f}" for share in shares)]
 
 
@@ -197,8 +196,7 @@ def fashion(args: argparse.Namespace, seed: int, folder: Path) -> None:
     num = min(args.rows or HALF, HALF)
     real, other = parts["test"][:num], parts["test"][HALF : HALF + num]
     own = Own(judge)
-    points = [look(own, [row.fields["image"] for row in rows]) for rows in (real, other)]
-    eye = Eye(own, points[0][0], points[1][0], real)
+    eye = Eye(own, look(own, [row.fields["image"] for row in real])[0])
     labels = [row.fields["label"] for row in real]
     print(
         "| system | guidance | s/picture | taken for what was asked | FID | precision | recall |\n" + "|---" * 7 + "|"
@@ -271,10 +269,12 @@ def peers(args: argparse.Namespace, parts: dict[str, list[Any]], limit_s: float,
     """Pictures of other systems, made in a process of their own."""
     import subprocess
 
+    from tuwen.judge._eyes import real
+
     if not args.peer:
         return
     with tempfile.TemporaryDirectory() as folder:
-        pixels = np.stack([np.asarray(row.fields["image"].convert("L")) for row in parts["train"]])
+        pixels = np.stack([real(row.fields["image"], 28)[:, :, 0] for row in parts["train"]])
         np.save(f"{folder}/train.npy", pixels)
         script = Path(__file__).with_name("_pythae_samples.py")
         for kind in ("vae", "vqvae"):

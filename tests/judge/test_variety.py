@@ -107,6 +107,11 @@ def test_able(model):
     assert variety.able(model) and not variety.able(eight.model())
 
 
+def test_a_critic_of_patches_says_nothing_of_what_is_drawn(model):
+    model.recipe = model.recipe.with_setting("objective.adversarial.patches=true")
+    assert not variety.able(model)
+
+
 # -- the distance ------------------------------------------------------------------------------------------------------
 
 

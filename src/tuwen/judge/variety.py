@@ -47,7 +47,9 @@ def able(model: CrossModal) -> bool:
 
 
 def _judged(model: CrossModal) -> list[adversarial.Config]:
-    return [one for one in model.recipe.objective.values() if isinstance(one, adversarial.Config)]
+    """Its critics of what is drawn; one of patches asks how sharp a picture is that was made again, and not how they vary."""
+    every = model.recipe.objective.values()
+    return [one for one in every if isinstance(one, adversarial.Config) and not one.patches]
 
 
 class Judge:

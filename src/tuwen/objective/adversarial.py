@@ -72,9 +72,10 @@ class Adversarial(nn.Module):
     """`(made, batch) -> Terms(adversarial)`, what the model minimises; `against(made, batch) -> Terms(critic)`, the critic.
 
     The critic is made for what the model draws (`begin`), learns in training only, and is not kept with the model: before
-    `begin`, as in `tuwen evaluate`, there is no term. With patches (P,) stands for (P, N), a score for each of N. In evaluation `critic_right` is reported, the share of pictures, real
-    and drawn, that it tells apart: 0.5 by guessing; near 1 there is nothing left that the model could learn of it.
-    Neither term says how good the pictures are: let a figure decide the best model (`judge/variety`).
+    `begin`, as in `tuwen evaluate`, there is no term. With patches (P,) stands for (P, N), a score for each of N. In
+    evaluation `critic_right` is reported, the share of pictures, real and drawn, that it tells apart: 0.5 by guessing; near 1
+    there is nothing left that the model could learn of it. Neither term says how good the pictures are: let a figure decide
+    the best model (`judge/variety`).
 
     Source:
         Goodfellow et al. 2014, arXiv:1406.2661; wrong texts: Reed et al. 2016, arXiv:1605.05396, algorithm 1; hinge: Lim

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from tuwen.data._columns import is_given
 from tuwen.errors import DataError
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
@@ -186,8 +187,7 @@ def usable(samples: Sequence[Sample], recipe: Recipe) -> list[Sample]:
     """The rows that some route of the recipe can learn from."""
 
     def has(sample: Sample, field: str) -> bool:
-        value = sample.fields.get(field)
-        return value is not None and not (isinstance(value, list | tuple) and not value)
+        return is_given(sample.fields.get(field))
 
     making = [route for route in recipe.routes.values() if route.make]
 
