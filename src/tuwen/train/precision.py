@@ -61,15 +61,21 @@ _GAIN = 1.5
 
 @cache
 def bfloat16_pays(device_type: str) -> bool:
-    """Whether a bfloat16 matrix product beats float32 on this device; about 0.15 s on a CPU."""
+    """Whether a bfloat16 matrix product beats float32 on this device; about 0.15 s on a CPU.
+
+    On one thread: where another process has a core, threads wait for each other, and waiting takes processor time too.
+    """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported()
     if device_type != "cpu":
         return False
     kinds, best = (torch.float32, torch.bfloat16), {torch.float32: 0.0, torch.bfloat16: 0.0}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     for _ in range(_ROUNDS):  # in turn and the best of each: the first products of a process are slow, others disturb
         for kind in kinds:
             best[kind] = max(best[kind], _rate(kind))
+    torch.set_num_threads(threads)
     return best[torch.bfloat16] > _GAIN * best[torch.float32]
 
 
