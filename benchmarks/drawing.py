@@ -1,6 +1,6 @@
 """Drawing from texts: is what was asked for there, and do the pictures look like real ones?
 
-    python benchmarks/drawing.py scenes [--recipe flow] [--time-limit 2400] [--rows 600] [--guidance 1 2 3]
+    python benchmarks/drawing.py scenes [--recipe flow] [--time-limit 2400] [--rows 600] [--guidance 1 2 4]
     python benchmarks/drawing.py fashion [--recipe flow] [--time-limit 900] [--rows 5000] [--peer PYTHON]
     python benchmarks/drawing.py emoji EMOJI [--recipe flow] [--time-limit 3600]
 
@@ -46,7 +46,8 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=0.0, help="seconds of training; 0: as the aim says")
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--rows", type=int, default=0, help="texts that are drawn; 0: as the aim says")
-    parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 2.0, 3.0])
+    parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 2.0, 4.0])
+    parser.add_argument("--guidance-until", type=float, nargs="+", default=[0.5], help="part of the way that it leads")
     parser.add_argument("--draw-steps", type=int, default=20, help="steps from noise to picture")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=2)
@@ -83,14 +84,18 @@ def learned(args: argparse.Namespace, data: Any, out: Path, seed: int, limit_s: 
 
 
 def ways(args: argparse.Namespace, model: Any) -> list[dict[str, float]]:
-    """Options of `draw` that are tried: one for each guidance, and of a model that has none, none."""
+    """Options of `draw` that are tried: one for each guidance and part of the way, and of a model that has none, none."""
     from tuwen.task._pictures import maker, route_from
 
     part = maker(model, route_from(model, "image", {"text"}))
     if not hasattr(part, "ways"):
         return [{}]
-    more = {"steps": args.draw_steps} if hasattr(part, "velocity") else {}
-    return [{"guidance": guidance, **more} for guidance in args.guidance]
+    if not hasattr(part, "velocity"):
+        return [{"guidance": guidance} for guidance in args.guidance]
+    led = [
+        (guidance, until) for guidance in args.guidance for until in args.guidance_until[: None if guidance > 1 else 1]
+    ]
+    return [{"guidance": guidance, "guidance_until": until, "steps": args.draw_steps} for guidance, until in led]
 
 
 def drawn(model: Any, texts: Sequence[str], way: dict[str, Any]) -> tuple[list[np.ndarray], float]:
@@ -112,7 +117,8 @@ def keep_sheet(args: argparse.Namespace, name: str, pictures: Sequence[np.ndarra
 
 
 def told(way: dict[str, Any]) -> str:
-    return f"{way['guidance']:g}" if way else ""
+    until = f" until {way['guidance_until']:g}" if way.get("guidance", 0) > 1 and "guidance_until" in way else ""
+    return f"{way['guidance']:g}{until}" if way else ""
 
 
 # -- scenes ------------------------------------------------------------------------------------------------------------

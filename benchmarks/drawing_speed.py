@@ -5,10 +5,11 @@
 
 flow   the recipe `flow` on the drawn world, at 64 x 64. The peer is diffusers' UNet2DConditionModel on the same grids (blocks
        of 4 x 4 pixels are its channels), as wide, with as many residual blocks and the same words, followed by its
-       FlowMatchEulerDiscreteScheduler in as many steps; both sides compute what is said and what guidance leads away from
-       in one batch. Its middle has two residual blocks that ours has not, and layers that cost half as much again, so it
-       is built twice: with as many layers as ours, and with as many as come nearest to our multiply-adds. It runs in its own
-       process, by PYTHON, an interpreter that has it (`python -m venv peer && peer/bin/pip install torch==2.13.0 diffusers
+       FlowMatchEulerDiscreteScheduler in as many steps. Both sides compute what is said and what guidance leads away from in
+       one batch, all the way; `tuwen, as it comes` is led for half of the way, and then looks at what is said alone. The
+       peer's middle has two residual blocks that ours has not, and layers that cost half as much again, so it is built twice:
+       with as many layers as ours, and with as many as come nearest to our multiply-adds. It runs in its own process, by
+       PYTHON, an interpreter that has it (`python -m venv peer && peer/bin/pip install torch==2.13.0 diffusers
        transformers`). In bfloat16 its weights are bfloat16; ours computes in autocast. Then a step of training: forward,
        backward and the optimiser.
 codes  the transformer of the recipe `gpt-vqvae` (as wide as what it reads, 192, as GPT-2 asks) and transformers' GPT-2 with its
@@ -69,19 +70,18 @@ def main() -> int:
 
 
 def flow(args: argparse.Namespace) -> int:
+    from tuwen.generate.euler import Config as Euler
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         runs = {kind: training(args, folder / kind, kind) for kind in PRECISIONS}
-        ours = Ours(runs["float32"].model, args)
-        sides: dict[str, Any] = {"tuwen": ours}
+        ours, usual = (Ours(runs["float32"].model, args, until) for until in (1.0, Euler.guidance_until))
+        sides: dict[str, Any] = {"tuwen": ours, "tuwen, as it comes": usual}
         if args.peer:
             sides |= peers(args, folder, ours)
-        print(
-            "| network | parameters | million multiply-adds of a picture, one step | with guidance |\n|---|---|---|---|"
-        )
+        print("| network | parameters | million multiply-adds of a picture, a step, guidance included |\n|---|---|---|")
         for side, about in sides.items():
-            adds = about.flops / 2e6 / args.batch
-            print(f"| {side} | {about.parameters:,} | {adds / 2:.1f} | {adds:.1f} |")
+            print(f"| {side} | {about.parameters:,} | {about.flops / 2e6 / args.batch:.1f} |")
         head = ("threads", "precision", "system", "s/picture", "GFLOP/s", "of the bound", "tuwen's time")
         print("\n| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
         for threads in args.threads:
@@ -120,9 +120,9 @@ def training(args: argparse.Namespace, folder: Path, precision: str) -> Any:
 
 
 class Ours:
-    """The walk from noise to pictures, of texts of the drawn world."""
+    """The walk from noise to pictures, of texts of the drawn world, led until some moment."""
 
-    def __init__(self, model: Any, args: argparse.Namespace):
+    def __init__(self, model: Any, args: argparse.Namespace, until: float):
         from tuwen import open_data
         from tuwen.generate.euler import Config as Euler
         from tuwen.task._texts import of_texts
@@ -132,11 +132,11 @@ class Ours:
         with torch.inference_mode():
             self.latent = of_texts(model, texts[: args.batch])
         self.noise = self.decoder.noise(args.batch, torch.Generator().manual_seed(0))
-        self.walk = Euler(steps=args.steps, guidance=GUIDANCE).build()
+        self.walk = Euler(steps=args.steps, guidance=GUIDANCE, guidance_until=until).build()
         self.parameters = sum(p.numel() for p in self.decoder.network.parameters())
         with FlopCounterMode(display=False) as counted, torch.no_grad():
             self.decoder.velocity(self.noise, 0.5, self.latent, GUIDANCE)
-        self.flops = counted.get_total_flops()
+        self.flops = counted.get_total_flops() * (1 + until) / 2
 
     def __call__(self, precision: str) -> float:
         self.model.eval()

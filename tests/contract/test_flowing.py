@@ -59,10 +59,23 @@ def test_shorter_steps_come_closer(config):
 
 def test_moments_go_from_0_to_1_and_guidance_is_passed_on(config):
     flow = Known(lambda x, t: x)
-    replace(config, steps=4, guidance=2.5).build()(flow, latent(3), noise())
+    replace(config, steps=4, guidance=2.5, guidance_until=1.0).build()(flow, latent(3), noise())
     moments = [t for t, _ in flow.asked]
     assert moments[0] == 0 and moments == sorted(moments) and max(moments) <= 1
     assert {guidance for _, guidance in flow.asked} == {2.5}
+
+
+def test_guidance_leads_for_the_first_part_of_the_way(config):
+    flow = Known(lambda x, t: x)
+    replace(config, steps=4, guidance=2.5, guidance_until=0.5).build()(flow, latent(3), noise())
+    assert all(guidance == (2.5 if t < 0.5 else 1.0) for t, guidance in flow.asked)
+    assert len({guidance for _, guidance in flow.asked}) == 2
+
+
+def test_where_nothing_is_said_it_is_so_all_the_way(config):
+    flow = Known(lambda x, t: x)
+    replace(config, steps=4, guidance=0.0, guidance_until=0.5).build()(flow, latent(3), noise())
+    assert {guidance for _, guidance in flow.asked} == {0.0}
 
 
 def test_steps_are_told(config):
@@ -86,6 +99,8 @@ def test_what_cannot_be_is_refused(config):
         replace(config, steps=0).build()
     with pytest.raises(ConfigError, match="guidance is -1.0; it is 0 or more"):
         replace(config, guidance=-1.0).build()
+    with pytest.raises(ConfigError, match="guidance_until is 2.0; it is from 0 to 1"):
+        replace(config, guidance_until=2.0).build()
 
 
 # -- near a picture, and away from a text -------------------------------------------------------------------------
@@ -165,6 +180,6 @@ def test_guidance_leads_away_from_another_text(config):
     """One text leads to 2, the other to 1: with guidance 3 to 1 + 3 * (2 - 1) = 4."""
     two, one = (Latent(torch.full((3, 1), value)) for value in (2.0, 1.0))
     flow = Said(None)
-    made = replace(config, guidance=3.0).build()(flow, two, noise(), away=one)
+    made = replace(config, guidance=3.0, guidance_until=1.0).build()(flow, two, noise(), away=one)
     torch.testing.assert_close(made, noise() + 4)
     assert {guidance for _, guidance in flow.asked} == {1.0}

@@ -143,7 +143,7 @@ def begin(rows=4):
 
 
 def walked(part, way, steps=40, guidance=1.0):
-    walk = registry.get("generate", way).Config(steps=steps, guidance=guidance).build()
+    walk = registry.get("generate", way).Config(steps=steps, guidance=guidance, guidance_until=1.0).build()
     return walk(part, latent(4, tokens=5), begin())
 
 

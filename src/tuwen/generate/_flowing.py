@@ -34,11 +34,19 @@ class Flows(Protocol):
 class Flowing(Guided):
     """Base of the Configs that follow a flow from noise to a picture."""
 
+    guidance: float = 4.0
+    """1: as learned; more: closer to what is said, and less varied; 0: as if nothing were said."""
     steps: int = 20
     """Steps of equal length, 1 or more."""
+    guidance_until: float = 0.5
+    """The moment, from 0 (noise) to 1, up to which guidance leads: what is where is decided early. Later it leaves specks, and
+    takes a second look at the network. 1: all the way."""
 
     def check(self) -> None:
         super().check()
+        self.require(
+            0 <= self.guidance_until <= 1, "guidance_until", "it is from 0 to 1, for example guidance_until=0.5"
+        )
         self.require(self.steps >= 1, "steps", "it is at least 1, for example steps=20")
 
 
@@ -68,7 +76,8 @@ class Walk:
 
     Source:
         beginning on the way, near a picture: Meng et al. 2021, arXiv:2108.01073 (SDEdit); keeping a part of it: Lugmayr et al.
-        2022, arXiv:2201.09865 (RePaint), algorithm 1, each step made twice; away from a text: Ban et al. 2024, arXiv:2406.02965.
+        2022, arXiv:2201.09865 (RePaint), algorithm 1, each step made twice; away from a text: Ban et al. 2024, arXiv:2406.02965;
+        guidance for a part of the way: Kynkäänniemi et al. 2024, arXiv:2404.07724.
     """
 
     def __init__(self, config: Flowing):
@@ -114,10 +123,12 @@ class Walk:
         return x_PCHW
 
     def _velocity(self, decoder: Flows, latent: Latent, away: Latent | None) -> Velocity:
-        guidance = self.config.guidance
+        config = self.config
 
         def velocity(x_PCHW: Tensor, t: float) -> Tensor:
-            if away is None:
+            led = config.guidance <= 1 or t < config.guidance_until
+            guidance = config.guidance if led else 1.0
+            if away is None or not led:
                 return decoder.velocity(x_PCHW, t, latent, guidance)
             apart = decoder.velocity(x_PCHW, t, away, 1.0)
             return apart + guidance * (decoder.velocity(x_PCHW, t, latent, 1.0) - apart)

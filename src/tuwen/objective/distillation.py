@@ -13,7 +13,7 @@ from tuwen.types import Batch, Made
 class Config:
     route: str = "draw"
     """Route whose decoder follows a flow, such as `image_flow`."""
-    guidance: float = 3.0
+    guidance: float = 4.0
     """Of the pictures that are drawn before the first step, to be learned from: as `tuwen draw` takes it."""
     steps: int = 20
     """In which they are drawn, 1 or more."""

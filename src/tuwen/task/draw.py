@@ -40,7 +40,7 @@ recipe_hint = "flow"
 
 _WAYS = ("multistep", "euler", "heun", "raster")
 """Of `generate`, from noise to a picture."""
-_SETTINGS = ("guidance", "steps", "temperature", "top_k", "top_p")
+_SETTINGS = ("guidance", "guidance_until", "steps", "temperature", "top_k", "top_p")
 """Options of a Request that these take, each its own."""
 
 
@@ -74,8 +74,11 @@ class Request:
     method: str | None = None
     """How noise becomes a picture: euler, heun or multistep, the default, along a flow (few steps: euler); raster for codes."""
     guidance: float | None = None
-    """How much closer to the text than learned, 0 or more (3; of a model that learned it, `flow-distilled`, 1): 1 is as learned,
-    more is truer and less varied."""
+    """How much closer to the text than learned, 0 or more (along a flow 4, of codes 3; of a model that learned it,
+    `flow-distilled`, 1): 1 is as learned, more is truer and less varied."""
+    guidance_until: float | None = None
+    """Along a flow: the part of the way, from 0 (noise) to 1, up to which guidance leads (0.5); 1: all the way,
+    which leaves more specks."""
     steps: int | None = None
     """Along a flow: steps from noise to picture, 1 or more (20; of a model that learned to draw in few, as many as it
     learned): fewer are faster and coarser."""
@@ -135,6 +138,7 @@ _NEEDS = {
     "to": ("text", "the text to begin with"),
     "without": ("text", "what the pictures are to show"),
     "guidance": ("text", "what the pictures are to show"),
+    "guidance_until": ("text", "what the pictures are to show"),
     "candidates": ("text", "what the pictures are to show"),
     "judge": ("candidates", "candidates=8"),
     "strength": ("like", "like='photo.jpg'"),

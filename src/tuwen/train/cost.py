@@ -82,11 +82,12 @@ def estimate(run: Run, steps: int) -> dict[str, Any]:
 
 
 def _drawing_s(run: Run, step_s: float) -> float:
-    """Seconds of drawing what the stage learns from: a look at the network is about a third of a step, and guidance takes two."""
+    """Seconds of drawing what the stage learns from: a look at the network is about a third of a step, and guidance takes two
+    in the first half of the way."""
     if run.own is None:
         return 0.0
     num = (run.own.pictures or len(run.sources.learned.samples)) + len(run.sources.held_out.samples)
-    return step_s / 3 * (2 if run.own.guidance not in (0, 1) else 1) * run.own.steps * num / run.recipe.train.batch
+    return step_s / 3 * (1.5 if run.own.guidance > 1 else 1) * run.own.steps * num / run.recipe.train.batch
 
 
 def fitting(
