@@ -1,7 +1,7 @@
 """Pictures and texts through one space: from themselves and from each other, against the nearest neighbour.
 
     python benchmarks/multimodal_autoencoder.py DATA [--rows 2000] [--seeds 0] [--steps 1000] [--threads 2]
-        [--split val ...] [--missing 0.5] [--set train.lr=1e-3 ...] [--keep FOLDER] [--sheet made.png]
+        [--split val ...] [--missing 0.5] [--method mbr] [--set train.lr=1e-3 ...] [--keep FOLDER] [--sheet made.png]
 
 DATA: pictures with captions, such as scenes or OUT/emoji of `benchmarks/convert_data.py`. Recipe
 `multimodal-autoencoder` is trained three times for each seed, for as many steps: on all rows (complete), with a share of the texts
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="of each training; 0: as many as the recipe says")
     parser.add_argument("--time-limit", type=float, default=0.0, help="seconds of each training; 0: none")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--method", default="beam", help="how texts are written, as `tuwen reconstruct` takes it")
     parser.add_argument("--beam", type=int, default=5)
     parser.add_argument("--set", nargs="*", default=[], help="settings of the recipe")
     parser.add_argument(
@@ -71,7 +72,7 @@ def compare(args: argparse.Namespace, folder: Path) -> None:
             out = folder / f"{name.replace(' ', '-')}-seed{seed}"
             model, took_s, steps = learned(args, part(data, name, args.missing), out, seed)
             print(f"| {name} | {seed} | {took_s:.0f} | {steps} |", flush=True)
-            made = made_by(model, rows, args.beam)
+            made = made_by(model, rows, args)
             found[name].append(judged(made, rows, model))
             if args.sheet and name == "complete":
                 draw(made, rows, model, args.sheet)
@@ -143,7 +144,7 @@ def detailed(row: Any) -> str:
     return max(row.fields["text"], key=len)
 
 
-def made_by(model: Any, rows: list[Any], beam: int) -> dict[str, list[Any]]:
+def made_by(model: Any, rows: list[Any], args: argparse.Namespace) -> dict[str, list[Any]]:
     """Way -> what the model makes of each row: pictures as it draws them, and texts."""
     from tuwen.task.reconstruct import Request, run
 
@@ -154,7 +155,9 @@ def made_by(model: Any, rows: list[Any], beam: int) -> dict[str, list[Any]]:
     made = {}
     for source, values in given.items():
         for target in ("image", "text"):
-            answers = run(model, [Request(**value, make=target, beam=beam) for value in values])
+            answers = run(
+                model, [Request(**value, make=target, method=args.method, beam=args.beam) for value in values]
+            )
             made[f"{source} -> {target}"] = [one.made if target == "image" else one.text for one in answers]
     return made
 

@@ -63,6 +63,12 @@ def test_the_missing_field_is_made_of_the_one_there_is(two_ways):
         run(two_ways, [Request(text="a red picture")])
 
 
+def test_a_text_is_written_in_the_way_that_is_asked_for(two_ways):
+    ways = ({"beam": 1}, {"method": "greedy"}, {"method": "mbr"})
+    one, greedy, agreed = run(two_ways, [Request(image=pictures()[0], make="text", **way) for way in ways])
+    assert one.text == greedy.text and isinstance(agreed.text, str) and agreed.made is None
+
+
 def test_a_text_beside_the_picture_is_not_in_its_way(two_ways):
     response = two_ways.reconstruct(pictures()[0], text="a red picture")
     assert response.made is not None
@@ -88,6 +94,8 @@ def test_show_tells_size_and_error():
         ({}, "there is nothing to make something of; give a picture or a text: tuwen reconstruct MODEL photo.jpg"),
         ({"text": "x", "make": "sound"}, "make is 'sound'; it can be image or text, or be left out"),
         ({"text": "x", "beam": 0}, "beam is 0; it takes a whole number from 1"),
+        ({"text": "x", "method": "bean"}, "no generate is called 'bean'. Did you mean 'beam'?"),
+        ({"text": "x", "method": "mbr", "beam": 3}, "beam is 3, which has no effect with method=mbr"),
     ],
 )
 def test_what_a_request_cannot_be(options, message):

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tuwen.model import CrossModal
-    from tuwen.types import Latent
 
 recipe_hint = "conv-autoencoder"
 
@@ -39,17 +38,31 @@ class Request:
     """The text, beside the picture or alone."""
     make: str = ""
     """What to make: image or text; empty: the picture if the model makes it of what is given, else the text."""
+    method: str = "beam"
+    """How a text is written, as `tuwen caption` takes it; mbr: what random ones agree on, often nearer to the truth."""
     beam: int = 5
     """Sentences that are followed at once where a text is made; 1: greedy."""
 
     def __post_init__(self) -> None:
         at_least(1, beam=self.beam)
+        self.writing()
         if self.image is None and not self.text:
             raise ConfigError(
                 "there is nothing to make something of; give a picture or a text: tuwen reconstruct MODEL photo.jpg"
             )
         if self.make not in ("", *_FIELDS):
             raise ConfigError(f"make is {self.make!r}; it can be image or text, or be left out")
+
+    def writing(self) -> Any:
+        """The way of writing that is asked for.
+
+        Raises:
+            ConfigError: there is no such way, or it needs what only `tuwen caption` takes.
+        """
+        from tuwen.task.caption import Request as Caption
+        from tuwen.task.caption import method_of
+
+        return method_of(Caption(image=None, method=self.method, beam=self.beam))
 
     def given(self) -> set[str]:
         """Fields that there are."""
@@ -86,15 +99,15 @@ def run(
         DataError: a picture cannot be read; it is named.
     """
     model.require("reconstruct")
-    ways: dict[tuple[str, int], list[int]] = {}
+    ways: dict[tuple[str, str, int], list[int]] = {}
     for number, request in enumerate(requests):
-        ways.setdefault((_way(model, request), request.beam), []).append(number)
+        ways.setdefault((_way(model, request), request.method, request.beam), []).append(number)
     made: dict[int, Response] = {}
     with asking(model):
-        for (way, beam), numbers in ways.items():
+        for (way, *_), numbers in ways.items():
             for start in range(0, len(numbers), ROWS):
                 part = numbers[start : start + ROWS]
-                made.update(zip(part, _of_batch(model, way, beam, [requests[n] for n in part], cancelled), strict=True))
+                made.update(zip(part, _of_batch(model, way, [requests[n] for n in part], cancelled), strict=True))
     return [made[number] for number in range(len(requests))]
 
 
@@ -108,23 +121,13 @@ def _way(model: CrossModal, request: Request) -> str:
     raise CannotError(f"this model makes no {request.make or 'image or text'} of {what}; its ways are: {routes}.")
 
 
-def _of_batch(
-    model: CrossModal, way: str, beam: int, requests: Sequence[Request], cancelled: Cancelled | None
-) -> list[Response]:
+def _of_batch(model: CrossModal, way: str, requests: Sequence[Request], cancelled: Cancelled | None) -> list[Response]:
     samples = [Sample(str(i), {name: getattr(r, name) for name in r.given()}) for i, r in enumerate(requests)]
     latent = latent_of(model, way, model.batch(samples))
     if model.routes[way].make == "text":
-        return [Response(text=text) for text in _texts(maker(model, way), latent, beam, cancelled)]
+        written = requests[0].writing().build()(decoder := maker(model, way), latent, cancelled=cancelled)
+        return [Response(text=text) for text in decoder.texts([texts[0].tokens for texts in written])]
     return _pictures(painter(model, way), make(model, way, latent), requests)
-
-
-def _texts(decoder: Any, latent: Latent, beam: int, cancelled: Cancelled | None) -> list[str]:
-    from tuwen.task.caption import Request as Caption
-    from tuwen.task.caption import method_of
-
-    written = method_of(Caption(image=None, beam=beam)).build()(decoder, latent, cancelled=cancelled)
-    found: list[str] = decoder.texts([texts[0].tokens for texts in written])
-    return found
 
 
 def _pictures(decoder: Any, made_PCHW: Tensor, requests: Sequence[Request]) -> list[Response]:
