@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuwen import registry
-from tuwen.errors import ConfigError
+from tuwen.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from tuwen.model import CrossModal
@@ -84,11 +84,11 @@ def _settings(way: str) -> set[str]:
     """Names of the settings of a way of writing.
 
     Raises:
-        ConfigError: it makes no text.
-        UnknownNameError: there is none of this name.
+        ConfigError: there is none of this name that makes text.
     """
-    config_of = registry.get("generate", way).Config
-    names = {field.name for field in dataclasses.fields(config_of)}
-    if "max_tokens" not in names:
-        raise ConfigError(f"method is {way!r}, which writes no text; it can be {', '.join(_ways())}")
-    return names
+    if way in registry.names("generate"):
+        names = {field.name for field in dataclasses.fields(registry.get("generate", way).Config)}
+        if "max_tokens" in names:
+            return names
+    ways = _ways()
+    raise ConfigError(f"method is {way!r}.{did_you_mean(str(way), ways)} It can be {', '.join(ways)}.")
