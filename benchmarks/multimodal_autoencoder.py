@@ -5,7 +5,8 @@
 
 DATA: pictures with captions, such as scenes or OUT/emoji of `benchmarks/convert_data.py`. Recipe
 `multimodal-autoencoder` is trained three times for each seed, for as many steps: on all rows (complete), with a share of the texts
-taken away (some missing), and on only those rows that kept theirs (pairs alone).
+taken away (some missing), and on only those rows that kept theirs (pairs alone). Of several seeds the models of `complete` also say
+together what a picture shows (`tuwen.ensemble`).
 
 Four ways are judged, on the rows of a part of the data, of several captions with the longest. The neighbour of a row is the
 training row of `complete` whose picture is nearest in pixels, or whose text is nearest by TF-IDF; it gives its own picture or
@@ -28,6 +29,13 @@ from typing import Any
 import numpy as np
 
 RUNS = ("complete", "some missing", "pairs alone")
+PAIRS = (
+    ("complete", "neighbour"),
+    ("together", "neighbour"),
+    ("some missing", "complete"),
+    ("some missing", "pairs alone"),
+)
+"""Whose figures are compared, row by row."""
 LESS = ("mse",)
 """Figures of which the smaller is the better."""
 
@@ -66,6 +74,7 @@ def compare(args: argparse.Namespace, folder: Path) -> None:
     rows = rows[: args.judged or None]
     print(f"{data.name}: {len(train)} rows to learn from, {len(rows)} to judge ({' and '.join(args.split)})\n")
     found: dict[str, list[Scores]] = {name: [] for name in args.runs}
+    whole: list[Any] = []
     print("| run | seed | trained s | steps |\n|---|---|---|---|", flush=True)
     for seed in args.seeds:
         for name in args.runs:
@@ -74,10 +83,13 @@ def compare(args: argparse.Namespace, folder: Path) -> None:
             print(f"| {name} | {seed} | {took_s:.0f} | {steps} |", flush=True)
             made = made_by(model, rows, args)
             found[name].append(judged(made, rows, model))
+            whole += [model] if name == "complete" else []
             if args.sheet and name == "complete":
                 draw(made, rows, model, args.sheet)
     neighbour = judged(neighbours(told(train), rows, model), rows, model)
     means = {name: mean(scores) for name, scores in found.items()}
+    if len(whole) > 1:
+        means["together"] = judged({"image -> text": said_together(whole, rows, args)}, rows, model)
     show({"neighbour": neighbour, **means})
 
 
@@ -160,6 +172,15 @@ def made_by(model: Any, rows: list[Any], args: argparse.Namespace) -> dict[str, 
             )
             made[f"{source} -> {target}"] = [one.made if target == "image" else one.text for one in answers]
     return made
+
+
+def said_together(models: list[Any], rows: list[Any], args: argparse.Namespace) -> list[str]:
+    """What the models of all seeds, as one, say of each picture."""
+    from tuwen.ensemble import Ensemble
+    from tuwen.task.caption import Request, run
+
+    asked = [Request(image=one.fields["image"], method=args.method, beam=args.beam) for one in rows]
+    return [answer.caption for answer in run(Ensemble(models), asked)]
 
 
 def neighbours(train: list[Any], rows: list[Any], model: Any) -> dict[str, list[Any]]:
@@ -254,15 +275,14 @@ def show(found: dict[str, Scores]) -> None:
     first = found["neighbour"]
     print("\n| way | figure | " + " | ".join(found) + " |\n" + "|---" * (2 + len(found)) + "|")
     for way, name in first:
-        cells = [with_error(scores[way, name]) for scores in found.values()]
+        cells = [with_error(scores[way, name]) if (way, name) in scores else "" for scores in found.values()]
         print(f"| {way} | {name} | " + " | ".join(cells) + " |")
     print("\n| difference | way | figure | mean | of se | share |\n|---|---|---|---|---|---|")
-    for one, other in (("complete", "neighbour"), ("some missing", "complete"), ("some missing", "pairs alone")):
-        if one in found and other in found:
-            for key in first:
-                print(
-                    f"| {one} - {other} | {key[0]} | {key[1]} | {difference(found[one][key], found[other][key], key[1])} |"
-                )
+    for one, other in PAIRS:
+        for key in first:
+            if key in found.get(one, ()) and key in found.get(other, ()):
+                cells = difference(found[one][key], found[other][key], key[1])
+                print(f"| {one} - {other} | {key[0]} | {key[1]} | {cells} |")
     print("\nshare: the difference as a share of the second's figure")
 
 
