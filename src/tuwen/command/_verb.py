@@ -26,7 +26,7 @@ class UsageError(TuwenError):
 
 
 def field_docs(cls: type) -> dict[str, str]:
-    """The string under each field of a dataclass and of those it inherits from, read from the source."""
+    """The string under each field of a dataclass and of those it inherits from, read from the source; a paragraph is one line."""
     docs: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if not dataclasses.is_dataclass(base):
@@ -35,7 +35,8 @@ def field_docs(cls: type) -> dict[str, str]:
         for entry, below in pairwise(body):
             is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
             if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name) and is_text:
-                docs[entry.target.id] = inspect.cleandoc(str(below.value.value))  # type: ignore[attr-defined]
+                text = inspect.cleandoc(str(below.value.value))  # type: ignore[attr-defined]
+                docs[entry.target.id] = "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
     return docs
 
 
