@@ -38,7 +38,9 @@ def test_auto_takes_the_accelerator_that_is_there(monkeypatch):
 def test_bfloat16_is_taken_where_it_is_a_good_deal_faster(monkeypatch, rate, pays):
     monkeypatch.setattr(precision, "_rate", lambda kind: 100 * rate if kind == torch.bfloat16 else 100.0)
     bfloat16_pays.cache_clear()
+    threads = torch.get_num_threads()
     assert bfloat16_pays("cpu") is pays
+    assert torch.get_num_threads() == threads
     assert choose_precision("auto", CPU) is (torch.bfloat16 if pays else torch.float32)
     bfloat16_pays.cache_clear()
 

@@ -49,6 +49,11 @@ class Flowing(Guided):
         )
         self.require(self.steps >= 1, "steps", "it is at least 1, for example steps=20")
 
+    @property
+    def looks(self) -> float:
+        """At the network in a step, on the average of the way: two where guidance leads, else one."""
+        return 1 + (self.guidance_until if self.guidance > 1 else 0.0)
+
 
 @dataclass(frozen=True)
 class Kept:

@@ -78,7 +78,7 @@ class Request:
     `flow-distilled`, 1): 1 is as learned, more is truer and less varied."""
     guidance_until: float | None = None
     """Along a flow: the part of the way, from 0 (noise) to 1, up to which guidance leads (0.5); 1: all the way,
-    which leaves more specks."""
+    which leaves more specks. No matter where guidance does not lead, at 1 and below."""
     steps: int | None = None
     """Along a flow: steps from noise to picture, 1 or more (20; of a model that learned to draw in few, as many as it
     learned): fewer are faster and coarser."""

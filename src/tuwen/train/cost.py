@@ -16,6 +16,7 @@ from tuwen.recipe import Train
 from tuwen.train.critics import Critics
 from tuwen.train.log import peak_memory_mb
 from tuwen.train.optimiser import make_optimiser
+from tuwen.train.pairs import way_of
 from tuwen.train.precision import random_states, set_random_states
 
 if TYPE_CHECKING:
@@ -82,12 +83,12 @@ def estimate(run: Run, steps: int) -> dict[str, Any]:
 
 
 def _drawing_s(run: Run, step_s: float) -> float:
-    """Seconds of drawing what the stage learns from: a look at the network is about a third of a step, and guidance takes two
-    in the first half of the way."""
+    """Seconds of drawing what the stage learns from: a look at the network is about a third of a step."""
     if run.own is None:
         return 0.0
     num = (run.own.pictures or len(run.sources.learned.samples)) + len(run.sources.held_out.samples)
-    return step_s / 3 * (1.5 if run.own.guidance > 1 else 1) * run.own.steps * num / run.recipe.train.batch
+    way = way_of(run, run.own)
+    return float(step_s / 3 * way.looks * way.steps * num / run.recipe.train.batch)
 
 
 def fitting(

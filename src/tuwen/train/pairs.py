@@ -85,6 +85,12 @@ def asked_for(run: Run) -> distillation.Config | None:
     return config
 
 
+def way_of(run: Run, config: distillation.Config) -> Any:
+    """The Config of the walk that the model draws with."""
+    decoder: Any = run.model.decoders[str(run.recipe.routes[config.route].make)]
+    return registry.get("generate", decoder.ways[0]).Config(guidance=config.guidance, steps=config.steps)
+
+
 def own_pairs(run: Run, config: distillation.Config, stopped: Sequence[bool] = ()) -> Rows:
     """The rows of a stage, each with one text and, in the place of its picture, what the model draws of it now.
 
@@ -115,10 +121,10 @@ def _drawn(run: Run, config: distillation.Config, samples: Sequence[Sample], sto
     """Draws what is not in the cache yet."""
     model, route = run.model.eval(), run.recipe.routes[config.route]
     decoder: Any = model.decoders[str(route.make)]
-    walk = registry.get("generate", decoder.ways[0]).Config(guidance=config.guidance, steps=config.steps).build()
+    walk = (way := way_of(run, config)).build()
     reading = {config.route: replace(route, make=None, how="embed")}
     folder, shape = cache_folder(run.recipe.data.cache), (decoder.channels, decoder.side, decoder.side)
-    teacher = _digest(model, config, run.machine.precision_name)
+    teacher = _digest(model, config.route, way, run.machine.precision_name)
     cache = Cache(folder, f"{route.make}-drawn-{teacher}", shape, np.dtype(np.uint8))
     names = {sample.key: _name(sample, route.given) for sample in samples}
     done, began = 0, time.perf_counter()
@@ -149,13 +155,12 @@ def _name(sample: Sample, given: Sequence[str]) -> str:
     return blake2b(json.dumps(about).encode(), digest_size=16).hexdigest()
 
 
-def _digest(model: CrossModal, config: distillation.Config, precision: str) -> str:
+def _digest(model: CrossModal, route: str, way: Any, precision: str) -> str:
     """Stands for all that a picture depends on but its text and noise: the model as it is, and how it draws."""
-    drawn = replace(config, few=1, pictures=0)  # these two say nothing of a single picture
     recipe = {
         name: part for name, part in model.recipe.to_dict().items() if name in ("encode", "space", "fuse", "decode")
     }
-    about = [recipe, model.learned(), dump_part(drawn), precision]
+    about = [recipe, model.learned(), route, dump_part(way), precision]
     digest = blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=12)
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
