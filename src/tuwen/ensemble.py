@@ -133,7 +133,7 @@ class _Decoder(TextDecoder):
     def __init__(self, decoders: Sequence[Any]):
         tokenizer, shortest = decoders[0].tokenizer, min(one.max_tokens for one in decoders)
         super().__init__(tokenizer=tokenizer.kind, vocabulary=tokenizer.size, max_tokens=shortest)
-        self.tokenizer = tokenizer
+        self.tokenizer, self.consensus = tokenizer, decoders[0].consensus
         self.decoders = nn.ModuleList(decoders)
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:

@@ -5,7 +5,9 @@ import torch
 from tests.generate._table import Spoken, blank
 
 from tuwen.errors import ConfigError
-from tuwen.generate.mbr import Config, _by_embedding, _by_words
+from tuwen.generate.beam import Config as Beam
+from tuwen.generate.mbr import Config
+from tuwen.metric._consensus import Consensus
 
 PIECES = ["", "", "", "", " a", " dog", " cat", " runs", " sits", " blue"]
 
@@ -25,11 +27,48 @@ def table():
 def test_it_picks_the_consensus_and_not_the_likeliest():
     """0.7 * 0.6 * 0.6 = 0.25 for "a dog runs" against 0.3 for "blue blue blue", which agrees with nothing else."""
     made = table()
-    (found,) = Config(samples=60, best=3, seed=3).build()(made, blank(1))
-    texts = made.texts([w.tokens for w in found])
-    assert texts[0] == "a dog runs" and len(set(texts)) == 3
-    (drawn,) = Config(samples=60, best=60, seed=3).build().sampling(made, blank(1))
-    assert made.texts([drawn[0].tokens]) == ["blue blue blue"]
+    for beams in (0, 5):
+        (found,) = Config(samples=60, temperature=1.0, beams=beams, best=3, seed=3).build()(made, blank(1))
+        texts = made.texts([w.tokens for w in found])
+        assert texts[0] == "a dog runs" and len(set(texts)) == 3
+    (best,) = Beam().build()(made, blank(1))
+    assert made.texts([best[0].tokens]) == ["blue blue blue"]
+
+
+def test_what_the_beams_find_takes_part():
+    """At this temperature only the likeliest beginning is drawn, "a dog runs"; what agrees with it comes of the beams."""
+    made = table()
+    (alone,) = Config(samples=8, temperature=0.01, beams=0, best=8).build()(made, blank(1))
+    assert made.texts([w.tokens for w in alone]) == ["a dog runs"]
+    (found,) = Config(samples=8, temperature=0.01, beams=4, best=5).build()(made, blank(1))
+    assert made.texts([w.tokens for w in found])[0] == "a dog runs" and len(found) == 4
+
+
+def test_voice_is_the_probability_to_a_power():
+    """All alike, "a dog runs" shares most with others; by sixteen times their probability, the likeliest has all of it."""
+    made = table()
+    for voice, best in ((0.0, "a dog runs"), (1.0, "a dog runs"), (16.0, "blue blue blue")):
+        (found,) = Config(samples=60, temperature=1.0, voice=voice, seed=3).build()(made, blank(1))
+        assert made.texts([found[0].tokens]) == [best], voice
+
+
+def test_a_phrase_that_everything_holds_says_little():
+    """ "a dog" begins 0.52 of the texts and "blue cat" the others; where a dog is in all that was learned, cats decide."""
+    chance = torch.full((4, 10, 10), 1e-9)
+    chance[0, 1, 4], chance[0, 1, 9] = 0.52, 0.48
+    chance[1, 4, 5] = chance[1, 9, 6] = 1.0
+    for noun in (5, 6):
+        chance[2, noun, 7] = chance[2, noun, 8] = 0.5
+    chance[3, :, 2] = 1.0
+    made = Spoken(chance, PIECES)
+
+    def first(consensus):
+        made.consensus = consensus
+        (found,) = Config(samples=60, temperature=1.0, beams=4).build()(made, blank(1))
+        return made.texts([found[0].tokens])[0]
+
+    assert first(None).startswith("a dog")
+    assert first(Consensus([["a dog"], ["a dog"], ["a dog", "blue cat"]])).startswith("blue cat")
 
 
 def test_meaning_decides_where_an_encoder_is_given():
@@ -40,23 +79,16 @@ def test_meaning_decides_where_an_encoder_is_given():
         return torch.stack([torch.eye(len(texts) + 1)[0 if same else i + 1] for i, same in enumerate(alike)])
 
     made = table()
-    (found,) = Config(samples=60, similarity="embedding", seed=3).build(embed=embed)(made, blank(1))
+    asked = Config(samples=60, temperature=1.0, voice=1.0, similarity="embedding", seed=3)
+    (found,) = asked.build(embed=embed)(made, blank(1))
     (text,) = made.texts([found[0].tokens])
     assert "cat" in text or "blue" in text
 
 
-def test_likeness_by_hand():
-    """Of two texts alike and one that shares nothing: 10 * 2 / 3 and 10 / 3, each being like itself."""
-    said = ["a b c d e", "a b c d e", "v w x y z"]
-    [found] = _by_words([said])
-    assert found == pytest.approx({"a b c d e": 20 / 3, "v w x y z": 10 / 3})
-    assert _by_words([said, ["", ""], said]) == [found, {"": 0.0}, found], "pictures do not see each other"
-
-
-def test_cosines_by_hand():
-    vectors = {"x": [1.0, 0.0], "y": [0.0, 1.0], "z": [0.6, 0.8]}
-    [found] = _by_embedding([["x", "x", "y", "z"]], lambda texts: torch.tensor([vectors[text] for text in texts]))
-    assert found == pytest.approx({"x": (2 + 0.6) / 4, "y": (1 + 0.8) / 4, "z": (1.2 + 0.8 + 1) / 4})
+def test_what_is_written_for_a_picture_does_not_depend_on_others():
+    both = Config(samples=20, best=4).build()(table(), blank(2))
+    (alone,) = Config(samples=20, best=4).build()(table(), blank(1))
+    assert [w.tokens for w in both[0]] == [w.tokens for w in both[1]] == [w.tokens for w in alone]
 
 
 def test_settings_that_cannot_be_are_refused():
@@ -68,3 +100,7 @@ def test_settings_that_cannot_be_are_refused():
         Config(similarity="meaning").build()
     with pytest.raises(ConfigError, match="similarity is 'embedding' and no encoder of texts was given"):
         Config(similarity="embedding").build()(table(), blank(1))
+    with pytest.raises(ConfigError, match=r"beams is -1; it is 0 \(no beam search\) or more"):
+        Config(beams=-1).build()
+    with pytest.raises(ConfigError, match=r"voice is -0.5; it is 0 or more, for example voice=0.3"):
+        Config(voice=-0.5).build()

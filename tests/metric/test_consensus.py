@@ -1,5 +1,6 @@
 """The reward of one caption is what CIDEr-D of the whole set gives it, and the end of a text counts."""
 
+import json
 import math
 
 import pytest
@@ -31,7 +32,7 @@ def test_rarity_is_that_of_the_documents_and_not_of_what_is_scored():
     alone, whole = Consensus(REFERENCES, end=False), Cider()
     whole.update([*said, *SAID[2:]], REFERENCES)
     assert alone.scores(said, REFERENCES[:2]) == pytest.approx(whole.per_item()[:2], abs=1e-9)
-    assert "zebra" not in alone.number, "what is scored leaves nothing behind"
+    assert "zebra" not in alone.holders, "what is scored leaves nothing behind"
 
 
 def test_pictures_without_captions_are_no_documents():
@@ -67,3 +68,21 @@ def test_nothing_that_is_said_or_compared_with_is_worth_nothing(references):
     assert Consensus(REFERENCES).scores(["", " . "], [references] * 2, [False, False]) == [0.0, 0.0]
     assert Consensus(REFERENCES).scores(["two men"], [[]]) == [0.0] and Consensus(REFERENCES).scores([], []) == []
     assert Consensus([["dog"], ["cat"]]).scores(["a dog runs over it"], [["a dog runs over it"]])[0] > 9, "no long runs"
+
+
+def test_agreement_is_the_score_against_all_texts_by_their_voices():
+    reward = Consensus(REFERENCES)
+    alike = [reward.scores(SAID, [[text]] * len(SAID)) for text in SAID]
+    voices = [0.1, 0.2, 0.3, 0.4]
+    by_hand = [sum(v * row[i] for v, row in zip(voices, alike, strict=True)) for i in range(len(SAID))]
+    assert reward.agreed(SAID, voices) == pytest.approx(by_hand)
+
+
+def test_what_is_kept_scores_alike_and_the_rest_counts_as_never_seen():
+    whole = Consensus(REFERENCES)
+    kept = Consensus.from_dict(json.loads(json.dumps(whole.to_dict())))
+    assert kept.scores(SAID, REFERENCES) == pytest.approx(whole.scores(SAID, REFERENCES))
+    few = whole.to_dict(most=3)
+    assert len(few["holders"]) == 3 and few["documents"] == len(REFERENCES)
+    assert min(few["holders"].values()) >= max(n for name, n in whole.holders.items() if name not in few["holders"])
+    assert Consensus.from_dict(few).scores(SAID, REFERENCES) != pytest.approx(whole.scores(SAID, REFERENCES))

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from tuwen.types import Sample
 
 _OF_MODELS = (
-    "model", "data", "split", "rows", "set", "beam", "max_tokens", "best", "gallery", "calibrate", "features", "draws",
+    "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "best", "gallery", "calibrate", "features",
+    "draws",
 )  # fmt: skip
 """Options without effect on captions in files."""
 _ABOUT = {
-    "caption": ("metrics", "calibrate", "beam", "max_tokens", "best"),
+    "caption": ("metrics", "calibrate", "method", "beam", "max_tokens", "best"),
     "match": ("gallery",),
     "draw": ("features", "draws"),
 }
@@ -64,7 +65,8 @@ def measure_model(request: Request) -> Measured:
     from tuwen.task.caption import Request as Caption
     from tuwen.task.caption import method_of
 
-    method = method_of(Caption(image=None, beam=request.beam, max_tokens=request.max_tokens, best=request.best))
+    way = {name: getattr(request, name) for name in ("method", "beam", "max_tokens", "best")}
+    method = method_of(Caption(image=None, **way))
     _check_eyes(request)
     extra = Extra.open(request.metrics, request.clip, request.device, draws=bool(request.features))
     model = open_model(request.model, request.device, several=True)

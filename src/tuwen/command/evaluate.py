@@ -34,6 +34,8 @@ class Request:
     """JSON file for figures, intervals, chance and what is made of every row."""
     html: str = ""
     """HTML page with figures, curves, the best, worst and some other rows, and a map; one file that stands alone."""
+    method: str = "beam"
+    """How captions are written, as `tuwen caption` takes it; mbr, what many probable ones agree on, often scores best."""
     beam: int = 5
     """Sentences that are followed at once; 1: greedy."""
     max_tokens: int = 128
@@ -134,7 +136,7 @@ def _as_json(request: Request, measured: Measured) -> str:
     from tuwen.command._rows import to_json
 
     found = measured.look.found
-    what = {"model": request.model, "data": request.data, "split": request.split, "beam": request.beam}
+    what = {name: getattr(request, name) for name in ("model", "data", "split", "method", "beam")}
     about = {"figures": found.figures, "intervals": found.intervals, "chance": found.chance}
     there = {"tables": found.tables, "notes": found.notes, "beside": measured.beside and asdict(measured.beside)}
     more = {name: value for name, value in there.items() if value}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
 from tuwen.text_part import TextPart
 from tuwen.types import Decoded, Feed, Latent
+
+if TYPE_CHECKING:
+    from tuwen.metric._consensus import Consensus
+
+_ROWS = 20_000
+"""About so many rows are counted at most."""
 
 
 class TextDecoder(TextPart):
@@ -16,6 +22,32 @@ class TextDecoder(TextPart):
 
     A subclass makes its layers in `settle(vocabulary_size)`, and has `forward`, `start`, `step`, `reorder` and `drop`.
     """
+
+    whole = True
+    consensus: Consensus | None = None
+    """How rare words and phrases are in the texts that it was fitted to; None in models that were made without."""
+
+    def fit(self, values: Sequence[str | Sequence[str]]) -> None:
+        """As every part of text, and counts in how many rows a phrase occurs.
+
+        Args:
+            values: the text of each row, or its texts.
+        """
+        from tuwen.metric._consensus import Consensus
+
+        rows = [[value] if isinstance(value, str) else list(value) for value in values]
+        super().fit([text for row in rows for text in row])
+        self.consensus = Consensus(rows[:: 1 + len(rows) // _ROWS])
+
+    def learned(self) -> dict[str, Any]:
+        counted = {} if self.consensus is None else {"consensus": self.consensus.to_dict()}
+        return {**super().learned(), **counted}
+
+    def restore(self, learned: dict[str, Any]) -> None:
+        from tuwen.metric._consensus import Consensus
+
+        super().restore(learned)
+        self.consensus = Consensus.from_dict(learned["consensus"]) if "consensus" in learned else None
 
     def prepare(self, values: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Captions -> (P, T + 1) token numbers from begin to end, and their (P, T + 1) mask of real ones."""

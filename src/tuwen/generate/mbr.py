@@ -1,9 +1,8 @@
-"""Minimum Bayes risk: of many random texts the one that agrees best with all of them."""
+"""Minimum Bayes risk: of many probable texts the one that agrees best with all of them."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -11,8 +10,9 @@ import torch
 from torch import Tensor
 
 from tuwen.errors import ConfigError
-from tuwen.generate import sampling
+from tuwen.generate import beam, sampling
 from tuwen.generate._drawn import Drawn
+from tuwen.generate._limits import Limits
 from tuwen.generate._written import Cancelled, Emit, Written
 from tuwen.types import Latent
 
@@ -24,18 +24,27 @@ Embed = Callable[[Sequence[str]], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Drawn):
-    """Settings of `Mbr`: of what is drawn, and of how it is compared."""
+    """Settings of `Mbr`: of what is compared, and how."""
 
     samples: int = 16
-    """Texts that are drawn for each picture and compared, at least `best`."""
+    """Texts that are drawn for each picture, 1 or more; with beams=0 at least `best`."""
+    temperature: float = 0.5
+    """Of what is drawn, above 0: below 1 prefers what is probable, above 1 is bolder."""
+    beams: int = 5
+    """Texts of a beam search that are compared too, 0 or more."""
+    voice: float = 0.3
+    """Each text has a voice of its probability to this power, 0 or more; 1: as the model has it, 0: all count the same."""
     similarity: _Similarity = "cider"
-    """What agrees: cider, the words (CIDEr-D, all n-grams counting the same); embedding, the meaning, by an encoder."""
+    """What agrees: cider, the words (CIDEr-D, by how rare they are in what the model learned from); embedding, the
+    meaning, by an encoder."""
     best: int = 1
     """Texts that are given back for each picture, those that agree best first."""
 
     def check(self) -> None:
         super().check()
         self.require(self.samples >= 1, "samples", "it is at least 1, for example samples=16")
+        self.require(self.beams >= 0, "beams", "it is 0 (no beam search) or more, for example beams=5")
+        self.require(self.voice >= 0, "voice", "it is 0 or more, for example voice=0.3")
         self.require(self.similarity in get_args(_Similarity), "similarity", "it is cider or embedding")
 
     def build(self, embed: Embed | None = None) -> Mbr:
@@ -48,21 +57,26 @@ class Config(Drawn):
 
     @classmethod
     def tiny(cls) -> Config:
-        return cls(samples=4, max_tokens=6)
+        return cls(samples=4, beams=2, max_tokens=6)
 
 
 class Mbr:
-    """Draws texts as `sampling` does and gives back those with the largest mean similarity to all that were drawn.
+    """Gives the texts with the largest expected similarity to what the model may say: to all that beam search and
+    `sampling` found, each of which counts by its probability.
 
     Source:
-        Kumar and Byrne 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation"; with samples: Eikema
-        and Aziz 2020, arXiv:2005.10283, section 5.
+        Kumar and Byrne 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", whose texts are those of
+        a search and whose probabilities are scaled likewise (`voice`); with samples: Eikema and Aziz 2020,
+        arXiv:2005.10283, section 5.
     """
 
     def __init__(self, config: Config, embed: Embed | None = None):
         self.config, self.embed = config, embed
-        shared = {f.name: getattr(config, f.name) for f in fields(Drawn)}
-        self.sampling = sampling.Config(**{**shared, "best": config.samples}).build()
+        drawn = {f.name: getattr(config, f.name) for f in fields(Drawn)}
+        searched = {f.name: getattr(config, f.name) for f in fields(Limits)}
+        self.ways: list[Any] = [sampling.Config(**{**drawn, "best": config.samples}).build()]
+        if config.beams:
+            self.ways.append(beam.Config(**searched, beams=config.beams, best=config.beams).build())
 
     def __call__(
         self, decoder: Any, latent: Latent, *, emit: Emit | None = None, cancelled: Cancelled | None = None
@@ -82,39 +96,34 @@ class Mbr:
             raise ConfigError(
                 "generate.mbr.similarity is 'embedding' and no encoder of texts was given; set similarity='cider'"
             )
-        drawn = self.sampling(decoder, latent, cancelled=cancelled)
-        said = [decoder.texts([one.tokens for one in texts]) for texts in drawn]
-        worth = _by_embedding(said, self.embed) if self.embed else _by_words(said)
+        found = [way(decoder, latent, cancelled=cancelled) for way in self.ways]
+        rows = [[one for some in several for one in some] for several in zip(*found, strict=True)]
+        different = [dict(zip(decoder.texts([one.tokens for one in row]), row, strict=True)) for row in rows]
+        meaning = self._meaning(different)
         made = []
-        for row, (texts, names, scores) in enumerate(zip(drawn, said, worth, strict=True)):
-            first = {name: one for name, one in zip(reversed(names), reversed(texts), strict=True)}
-            made.append([first[name] for name in sorted(first, key=lambda name: -scores[name])[: self.config.best]])
+        for row, texts in enumerate(different):
+            worth = self._worth(decoder, texts, meaning)
+            ranked = sorted(zip(worth, texts.values(), strict=True), key=lambda one: -one[0])
+            made.append([one for _, one in ranked[: self.config.best]])
             for token in made[row][0].tokens if emit is not None else ():
                 emit(row, token)  # type: ignore[misc]
         return made
 
+    def _meaning(self, rows: Sequence[Mapping[str, Written]]) -> dict[str, Tensor]:
+        """Text -> (D,) its vector, where meaning is compared."""
+        texts = list(dict.fromkeys(text for row in rows for text in row))
+        return {} if self.embed is None or not texts else dict(zip(texts, self.embed(texts).float(), strict=True))
 
-def _by_words(said: Sequence[Sequence[str]]) -> list[dict[str, float]]:
-    """For each picture text -> its mean CIDEr-D with all that were drawn for it, itself included."""
-    from tuwen.metric.cider import Cider
+    def _worth(self, decoder: Any, texts: Mapping[str, Written], meaning: Mapping[str, Tensor]) -> list[float]:
+        """Expected similarity of each text with all of them."""
+        from tuwen.metric._consensus import Consensus
 
-    metric = Cider(rarity=False)  # a picture's own texts are no documents that rarity could be counted in
-    different = [list(dict.fromkeys(texts)) if any(text.strip() for text in texts) else [] for texts in said]
-    for texts, names in zip(said, different, strict=True):
-        metric.update(names, [list(texts)] * len(names))
-    scores = iter(metric.per_item() if any(different) else [])
-    found = [{name: next(scores) for name in names} for names in different]
-    return [scored or dict.fromkeys(texts, 0.0) for scored, texts in zip(found, said, strict=True)]
-
-
-def _by_embedding(said: Sequence[Sequence[str]], embed: Embed) -> list[dict[str, float]]:
-    """For each picture text -> its mean cosine with all that were drawn for it, itself included."""
-    names = list(dict.fromkeys(text for texts in said for text in texts))
-    vectors = dict(zip(names, embed(names).float(), strict=True)) if names else {}
-    found = []
-    for texts in said:
-        counts = Counter(texts)
-        vectors_CD = torch.stack([vectors[text] for text in counts])
-        share_C = torch.tensor([float(count) for count in counts.values()], device=vectors_CD.device) / len(texts)
-        found.append(dict(zip(counts, (vectors_CD @ (vectors_CD.T @ share_C)).tolist(), strict=True)))
-    return found
+        logprob_C = torch.tensor([one.logprob for one in texts.values()], dtype=torch.float64)
+        voice_C = (self.config.voice * logprob_C).softmax(0)
+        if self.embed is None:
+            consensus = getattr(decoder, "consensus", None) or Consensus()
+            agreed: list[float] = consensus.agreed(list(texts), voice_C.tolist())
+            return agreed
+        vector_CD = torch.stack([meaning[text] for text in texts])
+        alike_C: list[float] = (vector_CD @ (vector_CD.T @ voice_C.to(vector_CD))).tolist()
+        return alike_C

@@ -1,4 +1,4 @@
-"""CIDEr-D of single captions, with the rarity of n-grams counted before: what a reward in training needs.
+"""CIDEr-D of single captions, with the rarity of n-grams counted before: what a reward in training needs, and a vote.
 
 `cider` scores a whole set at once and counts rarity in that set; with the same documents both give the same numbers.
 """
@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tuwen.metric._ngrams import Ngrams, find
+from tuwen.metric._ngrams import Ngrams
 from tuwen.metric._tokens import tokenize
-from tuwen.metric.cider import rarity, similarity
+from tuwen.metric.cider import holders, similarity
 
 _END = "<end>"
 """A token that stands for the end of a text; no tokenizer gives it."""
@@ -32,13 +33,40 @@ class Consensus:
 
     def __init__(self, documents: Iterable[Sequence[str]] = (), *, end: bool = True):
         self.end = end
-        self.number: dict[str, int] = {}
+        number: dict[str, int] = {}
         told = [[text for text in references if text.strip()] for references in documents]
-        groups = [[self._numbers(text, self.number) for text in references] for references in told if references]
+        groups = [[self._numbers(text, number) for text in references] for references in told if references]
+        ngrams = Ngrams([[] for _ in groups], groups, num_tokens=len(number))
         self.num_documents = len(groups)
-        ngrams = Ngrams([[] for _ in groups], groups, num_tokens=len(self.number))
-        self.num_tokens, self.grams_OG = ngrams.num_tokens, ngrams.grams_OG
-        self.rarity_OG = [rarity(ngrams, counts) for counts in ngrams.orders] if groups else []
+        self.holders: dict[str, int] = {}
+        """N-gram -> how many documents hold it."""
+        for counts, names in zip(ngrams.orders, _names(ngrams, list(number)), strict=True):
+            self.holders.update(zip(names, holders(ngrams, counts).tolist(), strict=False))
+
+    def to_dict(self, most: int = 20_000) -> dict[str, Any]:
+        """As JSON, with the commonest n-grams alone; the others count as never seen."""
+        commonest = sorted(self.holders.items(), key=lambda one: -one[1])[:most]
+        return {"documents": self.num_documents, "holders": dict(commonest)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Consensus:
+        """What `to_dict` kept."""
+        made = cls()
+        made.num_documents, made.holders = raw["documents"], dict(raw["holders"])
+        return made
+
+    def agreed(self, texts: Sequence[str], voices: Sequence[float]) -> list[float]:
+        """CIDEr-D of each text with all of them, itself included: the mean, in which each counts by its voice.
+
+        Args:
+            voices: one for each text, in sum 1.
+        """
+        number: dict[str, int] = {}
+        said = [self._numbers(text, number) for text in texts]
+        ngrams = Ngrams(said, [said] * len(said), num_tokens=len(number))
+        voice_S = np.tile(voices, 1 + len(said))
+        found: list[float] = similarity(ngrams, self._weights(ngrams, list(number)), voice_S=voice_S).tolist()
+        return found
 
     def scores(
         self, texts: Sequence[str], references: Sequence[Sequence[str]], finished: Sequence[bool] | None = None
@@ -49,31 +77,32 @@ class Consensus:
             references: as many groups as texts.
             finished: whether each text came to its end; all did if None.
         """
-        number = dict(self.number)  # words that no document has are not kept
+        number: dict[str, int] = {}
         ended = [True] * len(texts) if finished is None else finished
         own = [self._numbers(text, number, end) for text, end in zip(texts, ended, strict=True)]
         known = {text: self._numbers(text, number) for group in references for text in group if text.strip()}
         theirs = [[known[text] for text in group if text in known] or [[]] for group in references]
         ngrams = Ngrams(own, theirs, num_tokens=len(number))
-        found: list[float] = similarity(ngrams, self._weights(ngrams)).tolist()
+        found: list[float] = similarity(ngrams, self._weights(ngrams, list(number))).tolist()
         return found
 
     def _numbers(self, text: str, number: dict[str, int], finished: bool = True) -> list[int]:
         tokens = [*tokenize(text), *([_END] if self.end and finished else [])]
         return [number.setdefault(token, len(number)) for token in tokens]
 
-    def _weights(self, ngrams: Ngrams) -> list[np.ndarray]:
+    def _weights(self, ngrams: Ngrams, words: Sequence[str]) -> list[np.ndarray]:
         """By order (G,) the rarity of each n-gram of a set in the documents."""
         if not self.num_documents:
             return [np.ones(counts.num_grams) for counts in ngrams.orders]
-        unknown, found = math.log(self.num_documents), []
-        token_G = np.arange(ngrams.num_tokens)
-        place_G = np.where(token_G < self.num_tokens, token_G, -1)
-        for order, (grams_G, rarity_G) in enumerate(zip(ngrams.grams_OG, self.rarity_OG, strict=True)):
-            if order:  # known if the shorter one and the token after it are, and the two stand together in a document
-                shorter_G, last_G = np.divmod(grams_G, ngrams.num_tokens)
-                known_G = (place_G[shorter_G] >= 0) & (last_G < self.num_tokens)
-                wanted_G = np.where(known_G, place_G[shorter_G] * self.num_tokens + last_G, -1)
-                place_G = find(self.grams_OG[order], wanted_G)
-            found.append(np.where(place_G >= 0, rarity_G[place_G], unknown))
-        return found
+        held = ([self.holders.get(name, 1) for name in names] or [1] for names in _names(ngrams, words))
+        return [math.log(self.num_documents) - np.log(np.array(held_G)) for held_G in held]
+
+
+def _names(ngrams: Ngrams, words: Sequence[str]) -> Iterator[list[str]]:
+    """By order the n-grams of a set as they are written."""
+    names = list(words)
+    yield names
+    for grams_G in ngrams.grams_OG[1:]:
+        shorter_G, last_G = np.divmod(grams_G, ngrams.num_tokens)
+        names = [f"{names[shorter]} {words[last]}" for shorter, last in zip(shorter_G, last_G, strict=True)]
+        yield names

@@ -61,19 +61,25 @@ class Cider(CaptionMetric):
         return scores
 
 
-def similarity(ngrams: Ngrams, weight_OG: Sequence[np.ndarray], sigma: float = _SIGMA) -> np.ndarray:
+def similarity(
+    ngrams: Ngrams, weight_OG: Sequence[np.ndarray], sigma: float = _SIGMA, voice_S: np.ndarray | None = None
+) -> np.ndarray:
     """(N,) CIDEr-D of each prediction.
 
     Args:
         weight_OG: by order (G,) what each n-gram counts.
         sigma: see `Config`.
+        voice_S: what each reference counts, in sum 1 for each item; those of predictions are not read. None: all alike.
     """
     parts = zip(ngrams.orders, ngrams.all_pairs, weight_OG, strict=True)
     cosine_S = sum(_cosine(ngrams, counts, pairs, weight_G) for counts, pairs, weight_G in parts) / MAX_ORDER
     length_S = np.maximum(ngrams.length_S - 1, 0)  # in bigrams
     delta_S = (length_S - length_S[ngrams.item_S]).astype(float)
-    total_N = np.bincount(ngrams.item_S, cosine_S * np.exp(-(delta_S**2) / (2 * sigma**2)), ngrams.num_items)
-    similarity_N: np.ndarray = 10.0 * total_N / ngrams.references_N
+    alike_S = cosine_S * np.exp(-(delta_S**2) / (2 * sigma**2))
+    if voice_S is None:
+        similarity_N: np.ndarray = 10.0 * np.bincount(ngrams.item_S, alike_S, ngrams.num_items) / ngrams.references_N
+    else:
+        similarity_N = 10.0 * np.bincount(ngrams.item_S, alike_S * voice_S, ngrams.num_items)
     return similarity_N
 
 
@@ -94,10 +100,15 @@ def _cosine(
 
 
 def rarity(ngrams: Ngrams, counts: Counts) -> np.ndarray:
-    """(G,) log of the number of items over the number of items whose references hold the n-gram (at least 1)."""
+    """(G,) log of the number of items over the number of items whose references hold the n-gram."""
+    rarity_G: np.ndarray = np.log(float(ngrams.num_items)) - np.log(holders(ngrams, counts))
+    return rarity_G
+
+
+def holders(ngrams: Ngrams, counts: Counts) -> np.ndarray:
+    """(G,) number of items whose references hold the n-gram, at least 1."""
     first = int(np.searchsorted(counts.sentence_E, ngrams.num_items))
     key_E = np.sort(ngrams.item_S[counts.sentence_E[first:]] * counts.num_grams + counts.gram_E[first:])
     once_E = key_E[np.diff(key_E, prepend=-1) > 0]  # several references of an item count as one document
-    holders_G = np.bincount(once_E % counts.num_grams, minlength=counts.num_grams)
-    rarity_G: np.ndarray = np.log(float(ngrams.num_items)) - np.log(np.maximum(holders_G, 1.0))
-    return rarity_G
+    holders_G: np.ndarray = np.maximum(np.bincount(once_E % counts.num_grams, minlength=counts.num_grams), 1)
+    return holders_G

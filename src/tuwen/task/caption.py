@@ -40,9 +40,9 @@ class Request:
     """The picture."""
     method: str = "beam"
     """How captions are written. beam: the most probable ones; greedy: the fastest; diverse: several that differ;
-    sampling: at random; contrastive: without loops; constrained: with given words; mbr: what random ones agree on."""
+    sampling: at random; contrastive: without loops; constrained: with given words; mbr: what many agree on, the best and the slowest."""
     beam: int = 5
-    """Sentences that are followed at once; 1: greedy, the fastest. For beam, diverse and constrained."""
+    """Sentences that are followed at once; 1: greedy, the fastest. For beam, diverse, constrained and mbr."""
     max_tokens: int = 128
     """Most tokens of a caption, 1 or more; never more than the model was trained to write."""
     min_tokens: int = 0
@@ -64,7 +64,7 @@ class Request:
     diversity: float | None = None
     """What a word costs that an earlier group has in its place, in nats; 0.5 if not given. For diverse."""
     temperature: float | None = None
-    """Above 0: below 1 prefers what is probable, above 1 is bolder; 1 if not given. For sampling and mbr."""
+    """Above 0: below 1 prefers what is probable, above 1 is bolder; 1 if not given, 0.5 for mbr. For sampling and mbr."""
     top_k: int | None = None
     """Draws from the k most probable tokens only. For sampling and mbr."""
     top_p: float | None = None

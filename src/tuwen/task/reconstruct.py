@@ -39,7 +39,7 @@ class Request:
     make: str = ""
     """What to make: image or text; empty: the picture if the model makes it of what is given, else the text."""
     method: str = "beam"
-    """How a text is written, as `tuwen caption` takes it; mbr: what random ones agree on."""
+    """How a text is written, as `tuwen caption` takes it; mbr: what many probable ones agree on."""
     beam: int = 5
     """Sentences that are followed at once where a text is made; 1: greedy."""
 
