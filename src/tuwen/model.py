@@ -80,7 +80,8 @@ class CrossModal(nn.Module):
                 part.restore(before[where])
             elif hasattr(part, "fit"):
                 derived = field != base_of(field)
-                values = field_values(samples, field, whole=getattr(part, "whole", False))
+                rows = getattr(part, "whole", False) or getattr(part, "fits_rows", False)
+                values = field_values(samples, field, whole=rows)
                 part.fit([model._example(base_of(field))] if derived else values)
 
         torch.manual_seed(recipe.train.seed)

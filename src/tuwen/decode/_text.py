@@ -23,7 +23,8 @@ class TextDecoder(TextPart):
     A subclass makes its layers in `settle(vocabulary_size)`, and has `forward`, `start`, `step`, `reorder` and `drop`.
     """
 
-    whole = True
+    fits_rows = True
+    """`fit` gets the texts of a row as one value."""
     consensus: Consensus | None = None
     """How rare words and phrases are in the texts that it was fitted to; None in models that were made without."""
 
