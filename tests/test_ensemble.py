@@ -14,8 +14,9 @@ from tuwen.encode import image_cnn
 from tuwen.ensemble import Ensemble, _mean
 from tuwen.errors import CannotError, ConfigError
 from tuwen.evaluation import evaluate
-from tuwen.generate import beam, contrastive, greedy, sampling
+from tuwen.generate import beam, contrastive, greedy, mbr, sampling
 from tuwen.model import CrossModal
+from tuwen.task._writing import build
 from tuwen.task.caption import latent_of
 from tuwen.types import Sample
 
@@ -143,7 +144,50 @@ def test_what_cannot_write_together_is_said():
         ConfigError, match=f"a and b have different vocabularies .{sizes[0]} and {sizes[1]} tokens., so"
     ):
         Ensemble([first(), stranger], ["a", "b"])
-    with pytest.raises(CannotError, match="this model was not trained to caption; it can: .*match"):
-        Ensemble([first(), eight.model(captions=False)])
+    with pytest.raises(CannotError, match="this model was not trained to caption; it can: .*classify"):
+        Ensemble([first(), eight.classifier()])
+    matcher = eight.model(captions=False)
+    with pytest.raises(ConfigError, match="a and c match and do not caption; one such model may stand beside those"):
+        Ensemble([matcher, first(), matcher], ["a", "b", "c"])
+    with pytest.raises(ConfigError, match="a does not caption; name a model that writes beside it"):
+        Ensemble([matcher], ["a"])
     with pytest.raises(CannotError, match="was not trained to rerank captions; it can: caption"):
         both().caption(images()[0], rerank=True)
+
+
+def test_one_that_only_matches_has_a_voice_and_ranks():
+    """It writes nothing: beams stay what they were. Minimum Bayes risk and rerank ask it how well texts fit."""
+    matcher = eight.model(captions=False)
+    alone, beside = first(), Ensemble([matcher, first()]).eval()
+    plain = [one.caption for one in alone.caption(images())]
+    assert [one.caption for one in beside.caption(images())] == plain
+    ranked = beside.caption(images(), rerank=True, best=3)
+    for image, one in zip(images(), ranked, strict=True):
+        said = [one, *one.alternatives]
+        assert [text.match for text in said] == sorted((text.match for text in said), reverse=True)
+        assert one.match == pytest.approx(matcher.match(image, [one.caption]).scores[0].cosine, abs=1e-3)
+    latent = latent_of(beside, beside.batch([Sample(str(i), {"image": one}) for i, one in enumerate(images())]))
+    for rows in (latent, latent.rows(torch.tensor([5, 2]))):
+        fit = build(beside, mbr.Config()).fit(rows, [["a red thing", "a blue thing"]] * len(rows))
+        places = range(8) if rows is latent else (5, 2)
+        for cosines, place in zip(fit, places, strict=True):
+            scores = matcher.match(images()[place], ["a red thing", "a blue thing"]).scores
+            assert cosines == pytest.approx([score.cosine for score in scores], abs=1e-3)
+
+
+def test_its_voice_decides_where_the_writers_do_not():
+    """Of a writer that has learned nothing, what fits the picture better is said where fitting counts."""
+    untrained = eight.learn(CrossModal.create(eight.recipe(match=False), eight.samples()), 8)
+    matcher = eight.model(captions=False)
+    beside = Ensemble([untrained, matcher]).eval()
+    latent = latent_of(beside, beside.batch([Sample(str(i), {"image": one}) for i, one in enumerate(images())]))
+
+    def fitting(fit):
+        written = build(beside, mbr.Config(fit=fit, samples=32, temperature=1.0))(beside.decoders["text"], latent)
+        said = beside.decoders["text"].texts([texts[0].tokens for texts in written])
+        scores = [
+            matcher.match(image, [text or "a"]).scores[0].cosine for image, text in zip(images(), said, strict=True)
+        ]
+        return sum(scores) / len(scores)
+
+    assert fitting(30.0) > fitting(0.0) + 0.1

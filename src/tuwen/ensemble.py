@@ -1,4 +1,7 @@
-"""Several models that write captions together: each token by the mean of their log-probabilities."""
+"""Several models that write captions together: each token by the mean of their log-probabilities.
+
+One that matches pictures and texts, and writes nothing, may be among them: it says how well what they write fits.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,23 @@ class Ensemble(CrossModal):
         models: two or more, on one device.
         names: what they are called in messages.
     Raises:
-        ConfigError: two of them have different vocabularies.
-        CannotError: one of them does not caption, or not from a picture alone.
+        ConfigError: two of them have different vocabularies, or two only match.
+        CannotError: one of them does neither caption nor match, or captions not from a picture alone.
     """
+
+    matcher: CrossModal | None
+    """The model among them that only matches."""
 
     def __init__(self, models: Sequence[CrossModal], names: Sequence[str] = ()):
         nn.Module.__init__(self)
         names = list(names) or [f"model {i}" for i in range(1, len(models) + 1)]
-        _check(models, names)
+        models, matcher = _parted(models, names)
         first, route = models[0], route_of(models[0])
         self.routes = {name: one for name, one in first.routes.items() if one is route}
         self.recipe = replace(first.recipe, routes=self.routes)
         self.confidence = None
         self.models = nn.ModuleList(models)
+        self.matcher = matcher
         self.encoders = nn.ModuleDict({"image": first.encoders["image"]})
         self.spaces, self.fusions = nn.ModuleDict(), nn.ModuleDict()
         self.decoders = nn.ModuleDict({"text": _Decoder([model.decoders["text"] for model in models])})
@@ -53,10 +60,10 @@ class Ensemble(CrossModal):
         first = super().batch(samples, targets=targets)
         if "image" not in first.inputs:
             return first
-        models: list[Any] = list(self.models)
+        models: list[Any] = [*self.models][1:] + ([] if self.matcher is None else [self.matcher])
         others = [
             collate(samples, {"image": model.encoders["image"]}, {}, options=self.recipe.data).inputs["image"]
-            for model in models[1:]
+            for model in models
         ]
         feed = _Feeds(**_values(first.inputs["image"]), others=tuple(one.to(self.device) for one in others))
         return replace(first, inputs={**first.inputs, "image": feed})
@@ -70,9 +77,32 @@ class Ensemble(CrossModal):
     def latent(self, field: str, feed: Feed) -> Latent:
         """The latents of all models, beside that of the first."""
         assert isinstance(feed, _Feeds), "made by `batch`"
-        models: list[Any] = list(self.models)
+        models: list[Any] = [*self.models, *([] if self.matcher is None else [self.matcher])]
         found = [model.latent(field, one) for model, one in zip(models, (feed, *feed.others), strict=True)]
-        return _Latents(**_values(found[0]), others=tuple(found[1:]))
+        matched = None if self.matcher is None else found.pop()
+        return _Latents(**_values(found[0]), others=tuple(found[1:]), matched=matched)
+
+    def matched(self, latent: Latent) -> Latent | None:
+        """What the model that matches reads of the pictures; None where there is none."""
+        assert isinstance(latent, _Latents), "made by the ensemble"
+        return latent.matched
+
+
+def _parted(models: Sequence[CrossModal], names: Sequence[str]) -> tuple[list[CrossModal], CrossModal | None]:
+    """Those that write, and the one that only matches."""
+    matching = [i for i, model in enumerate(models) if "match" in model.can() and "caption" not in model.can()]
+    if len(matching) > 1:
+        raise ConfigError(
+            f"{' and '.join(names[i] for i in matching)} match and do not caption; one such model may stand beside those "
+            "that write. Leave the others out."
+        )
+    writing = [i for i in range(len(models)) if i not in matching]
+    if not writing:
+        raise ConfigError(
+            f"{names[0]} does not caption; name a model that writes beside it, as in: tuwen caption writer,{names[0]}"
+        )
+    _check([models[i] for i in writing], [names[i] for i in writing])
+    return [models[i] for i in writing], models[matching[0]] if matching else None
 
 
 def _check(models: Sequence[CrossModal], names: Sequence[str]) -> None:
@@ -114,10 +144,13 @@ class _Latents(Latent):
     """The latent of the first model, and those of the others, with the same rows."""
 
     others: tuple[Latent, ...] = ()
+    matched: Latent | None = None
+    """Of the model that only matches."""
 
     def rows(self, index: Tensor) -> _Latents:
-        picked = Latent.rows(self, index)
-        return replace(picked, others=tuple(one.rows(index) for one in self.others))  # type: ignore[call-arg, return-value]
+        picked, matched = Latent.rows(self, index), None if self.matched is None else self.matched.rows(index)
+        others = tuple(one.rows(index) for one in self.others)
+        return replace(picked, others=others, matched=matched)  # type: ignore[call-arg, return-value]
 
     @property
     def each(self) -> tuple[Latent, ...]:

@@ -11,6 +11,7 @@ from tuwen.judge._asked import Asked
 from tuwen.judge._rates import Means
 from tuwen.model import CrossModal
 from tuwen.task._asking import asking
+from tuwen.task._writing import build
 from tuwen.types import Batch, Picture
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def evaluate(
 
         method = Beam()
     asked = Asked(
-        method=method.build(), shuffled=shuffled, quick=not bootstrap, known=known, gallery=gallery, unsure=unsure,
+        method=build(model, method), shuffled=shuffled, quick=not bootstrap, known=known, gallery=gallery, unsure=unsure,
         eyes=eyes, draws=draws,
     )  # fmt: skip
     judges = [module.Judge(model, asked) for module in _judges() if module.able(model)]

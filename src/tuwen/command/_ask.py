@@ -34,7 +34,8 @@ class _Model:
 @dataclass(frozen=True, kw_only=True)
 class _Models:
     model: str
-    """Model directory, as `tuwen train` writes it; or several, with commas between, that write together."""
+    """Model directory, as `tuwen train` writes it; or several, with commas between, that write together; one that only
+    matches says what fits."""
 
 
 @dataclass(frozen=True, kw_only=True)

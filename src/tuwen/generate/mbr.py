@@ -20,6 +20,8 @@ _Similarity = Literal["cider", "embedding"]
 
 Embed = Callable[[Sequence[str]], Tensor]
 """Texts -> (N, D) vectors of length 1."""
+Fit = Callable[[Latent, Sequence[Sequence[str]]], list[list[float]]]
+"""Rows, and the texts of each -> the cosine of each text with what its row was made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,8 @@ class Config(Drawn):
     """Texts of a beam search that are compared too, 0 or more."""
     voice: float = 0.3
     """Each text has a voice of its probability to this power, 0 or more; 1: as the model has it, 0: all count the same."""
+    fit: float = 10.0
+    """What the cosine of a text with the picture adds to the log of its voice, in models that match, 0 or more."""
     similarity: _Similarity = "cider"
     """What agrees: cider, the words (CIDEr-D, by how rare they are in what the model learned from); embedding, the
     meaning, by an encoder."""
@@ -45,15 +49,17 @@ class Config(Drawn):
         self.require(self.samples >= 1, "samples", "it is at least 1, for example samples=16")
         self.require(self.beams >= 0, "beams", "it is 0 (no beam search) or more, for example beams=5")
         self.require(self.voice >= 0, "voice", "it is 0 or more, for example voice=0.3")
+        self.require(self.fit >= 0, "fit", "it is 0 (it does not count) or more, for example fit=10")
         self.require(self.similarity in get_args(_Similarity), "similarity", "it is cider or embedding")
 
-    def build(self, embed: Embed | None = None) -> Mbr:
+    def build(self, embed: Embed | None = None, fit: Fit | None = None) -> Mbr:
         """
         Args:
             embed: needed where similarity is "embedding".
+            fit: of a model that matches.
         """
         self.check()
-        return Mbr(self, embed)
+        return Mbr(self, embed, fit)
 
     @classmethod
     def tiny(cls) -> Config:
@@ -62,7 +68,7 @@ class Config(Drawn):
 
 class Mbr:
     """Gives the texts with the largest expected similarity to what the model may say: to all that beam search and
-    `sampling` found, each of which counts by its probability.
+    `sampling` found, each of which counts by its probability and by how well it fits the picture.
 
     Source:
         Kumar and Byrne 2004, "Minimum Bayes-Risk Decoding for Statistical Machine Translation", whose texts are those of
@@ -70,8 +76,8 @@ class Mbr:
         arXiv:2005.10283, section 5.
     """
 
-    def __init__(self, config: Config, embed: Embed | None = None):
-        self.config, self.embed = config, embed
+    def __init__(self, config: Config, embed: Embed | None = None, fit: Fit | None = None):
+        self.config, self.embed, self.fit = config, embed, fit
         drawn = {f.name: getattr(config, f.name) for f in fields(Drawn)}
         searched = {f.name: getattr(config, f.name) for f in fields(Limits)}
         self.ways: list[Any] = [sampling.Config(**{**drawn, "best": config.samples}).build()]
@@ -99,10 +105,12 @@ class Mbr:
         found = [way(decoder, latent, cancelled=cancelled) for way in self.ways]
         rows = [[one for some in several for one in some] for several in zip(*found, strict=True)]
         different = [dict(zip(decoder.texts([one.tokens for one in row]), row, strict=True)) for row in rows]
-        meaning = self._meaning(different)
-        made = []
+        meaning, made = self._meaning(different), []
+        fits: Sequence[Sequence[float]] = [[0.0] * len(texts) for texts in different]
+        if self.fit is not None and self.config.fit:
+            fits = self.fit(latent, [list(texts) for texts in different])
         for row, texts in enumerate(different):
-            worth = self._worth(decoder, texts, meaning)
+            worth = self._worth(decoder, texts, fits[row], meaning)
             ranked = sorted(zip(worth, texts.values(), strict=True), key=lambda one: -one[0])
             made.append([one for _, one in ranked[: self.config.best]])
             for token in made[row][0].tokens if emit is not None else ():
@@ -114,12 +122,14 @@ class Mbr:
         texts = list(dict.fromkeys(text for row in rows for text in row))
         return {} if self.embed is None or not texts else dict(zip(texts, self.embed(texts).float(), strict=True))
 
-    def _worth(self, decoder: Any, texts: Mapping[str, Written], meaning: Mapping[str, Tensor]) -> list[float]:
+    def _worth(
+        self, decoder: Any, texts: Mapping[str, Written], fits: Sequence[float], meaning: Mapping[str, Tensor]
+    ) -> list[float]:
         """Expected similarity of each text with all of them."""
         from tuwen.metric._consensus import Consensus
 
         logprob_C = torch.tensor([one.logprob for one in texts.values()], dtype=torch.float64)
-        voice_C = (self.config.voice * logprob_C).softmax(0)
+        voice_C = (self.config.voice * logprob_C + self.config.fit * torch.tensor(fits)).softmax(0)
         if self.embed is None:
             consensus = getattr(decoder, "consensus", None) or Consensus()
             agreed: list[float] = consensus.agreed(list(texts), voice_C.tolist())

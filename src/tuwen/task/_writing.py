@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tuwen import registry
 from tuwen.errors import ConfigError, did_you_mean
+from tuwen.task import match
+from tuwen.task._confidence import has_match
 
 if TYPE_CHECKING:
     from tuwen.model import CrossModal
     from tuwen.task.caption import Request
+    from tuwen.types import Latent
 
 _RENAMED = {"beam": "beams", "no_repeat": "no_repeat_ngram"}
 """Option -> what a Config of `tuwen.generate` calls it; the others have the same name."""
@@ -54,21 +58,45 @@ def method_of(request: Request) -> Any:
     return dataclasses.replace(config, best=several)
 
 
-def build(model: CrossModal, request: Request) -> Any:
-    """The way of writing, ready to be called."""
-    config = method_of(request)
-    if request.similarity == "embedding":
-        return config.build(embed=lambda texts: model.encode(list(texts), field="text"))
-    return config.build()
+def build(model: CrossModal, config: Any, *, looks: bool = True) -> Any:
+    """The way of writing of a Config, ready to be called on latents of the model.
+
+    Args:
+        looks: whether the latents are those that `tuwen caption` writes from.
+    """
+    from tuwen.generate import mbr
+
+    if not isinstance(config, mbr.Config):
+        return config.build()
+    matcher = matcher_of(model)
+    fit = partial(_fit, model, matcher) if looks and (matcher is not model or has_match(model)) else None
+    embed = partial(matcher.encode, field="text") if config.similarity == "embedding" else None
+    return config.build(embed=embed, fit=fit)
+
+
+def matcher_of(model: CrossModal) -> CrossModal:
+    """The model among several that only matches; else the model."""
+    return getattr(model, "matcher", None) or model
+
+
+def _fit(model: CrossModal, matcher: CrossModal, latent: Latent, texts: Sequence[Sequence[str]]) -> list[list[float]]:
+    """For each row the cosine of each of its texts with the picture."""
+    import torch
+
+    seen: Any = latent if matcher is model else model.matched(latent)
+    every = list(dict.fromkeys(text for some in texts for text in some))
+    place = {text: i for i, text in enumerate(every)}
+    with torch.inference_mode():
+        picture_BD = torch.nn.functional.normalize(seen.pooled.float(), dim=-1)
+        cosine_BT = picture_BD @ matcher.encode(every, field="text").T
+    return [[float(cosine_BT[row, place[text]]) for text in some] for row, some in enumerate(texts)]
 
 
 def match_of(model: CrossModal, images: Sequence[Any], texts: Sequence[Sequence[str]]) -> list[list[float]]:
     """For each picture the cosine with each of its texts; -1 for empty ones."""
-    from tuwen.task import match
-
     said = [tuple(text for text in some if text.strip()) for some in texts]
     asked = [match.Request(image=image, text=some) for image, some in zip(images, said, strict=True) if some]
-    answers = iter(match.run(model, asked))
+    answers = iter(match.run(matcher_of(model), asked))
     cosines = [{one.text: one.cosine for one in next(answers).scores} if some else {} for some in said]
     return [[cosine.get(text, -1.0) for text in some] for cosine, some in zip(cosines, texts, strict=True)]
 

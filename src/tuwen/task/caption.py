@@ -19,7 +19,7 @@ from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import Cancelled, Emit, alike, ask, asking, at_least, pictures
 from tuwen.task._attention import Look, draw, looks
 from tuwen.task._confidence import calibrated, confidences, require
-from tuwen.task._writing import build, check, match_of, method_of
+from tuwen.task._writing import build, check, match_of, matcher_of, method_of
 from tuwen.types import Picture, Route
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def run(
     """
     model.require("caption")
     if any(request.rerank for request in requests):
-        model.require("match", verb="rerank captions")
+        matcher_of(model).require("match", verb="rerank captions")
     made: dict[int, Response] = {}
     with asking(model):
         for numbers, part in alike(requests, "image"):
@@ -186,7 +186,7 @@ def _answers(
     given: list[int] = decoder.spelled(first.prompt) if first.prompt.strip() else []  # type: ignore[operator]
     later = first.rerank or first.min_confidence > 0  # only the whole caption tells whether it is said
     stream = _text_emitter(decoder, given, numbers, emit) if emit and not later else None
-    written = build(model, first)(decoder, latent, emit=stream, cancelled=cancelled)
+    written = build(model, method_of(first))(decoder, latent, emit=stream, cancelled=cancelled)
     found = [list(zip(some, _texts(decoder, given, some), strict=True)) for some in written]
     if first.rerank:
         found = _reranked(model, images, found, first.best)

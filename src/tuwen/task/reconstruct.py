@@ -17,6 +17,7 @@ from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import ROWS, Cancelled, Emit, ask, asking, at_least
 from tuwen.task._pictures import image as as_image
 from tuwen.task._pictures import latent_of, make, maker, painter, route_from
+from tuwen.task._writing import build
 from tuwen.types import Picture, Sample
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def _of_batch(model: CrossModal, way: str, requests: Sequence[Request], cancelle
     samples = [Sample(str(i), {name: getattr(r, name) for name in r.given()}) for i, r in enumerate(requests)]
     latent = latent_of(model, way, model.batch(samples))
     if model.routes[way].make == "text":
-        written = requests[0].writing().build()(decoder := maker(model, way), latent, cancelled=cancelled)
+        write = build(model, requests[0].writing(), looks=False)
+        written = write(decoder := maker(model, way), latent, cancelled=cancelled)
         return [Response(text=text) for text in decoder.texts([texts[0].tokens for texts in written])]
     return _pictures(painter(model, way), make(model, way, latent), requests)
 
