@@ -175,6 +175,13 @@ def test_one_that_only_matches_has_a_voice_and_ranks():
             assert cosines == pytest.approx([score.cosine for score in scores], abs=1e-3)
 
 
+def test_an_empty_text_fits_nothing():
+    beside = Ensemble([first(), eight.model(captions=False)]).eval()
+    latent = latent_of(beside, beside.batch([Sample("0", {"image": images()[0]})]))
+    fit = build(beside, mbr.Config()).fit
+    assert fit(latent, [["", " "]]) == [[-1.0, -1.0]] and fit(latent, [["", "a red thing"]])[0][1] > -1
+
+
 def test_its_voice_decides_where_the_writers_do_not():
     """Of a writer that has learned nothing, what fits the picture better is said where fitting counts."""
     untrained = eight.learn(CrossModal.create(eight.recipe(match=False), eight.samples()), 8)

@@ -39,6 +39,18 @@ def test_rows_and_report(data, tmp_path):
     assert report["rows"][0].keys() == {"key", "caption", "references", "logprob"} and report["split"] == "train"
 
 
+def test_method(data, tmp_path):
+    out = tmp_path / "report.json"
+    next(run(Request(model="m", data=data, split="train", rows=3, method="mbr", out=str(out))))
+    report = json.loads(out.read_text("utf-8"))
+    expected = [eight.model().caption(f"{data}/{row['key']}", method="mbr").caption for row in report["rows"]]
+    assert report["method"] == "mbr" and [row["caption"] for row in report["rows"]] == expected
+    with pytest.raises(ConfigError, match="method is 'mrb'. Did you mean 'mbr'"):
+        next(run(Request(model="m", data=data, method="mrb")))
+    with pytest.raises(ConfigError, match="method has no effect with --captions"):
+        next(run(Request(captions="a.json", references="b.json", method="mbr")))
+
+
 def test_page(data, tmp_path):
     out = tmp_path / "deep" / "page.html"
     [response] = run(Request(model="m", data=data, split="train", beam=1, html=str(out)))

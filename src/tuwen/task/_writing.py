@@ -80,16 +80,21 @@ def matcher_of(model: CrossModal) -> CrossModal:
 
 
 def _fit(model: CrossModal, matcher: CrossModal, latent: Latent, texts: Sequence[Sequence[str]]) -> list[list[float]]:
-    """For each row the cosine of each of its texts with the picture."""
+    """For each row the cosine of each of its texts with the picture; -1 for empty ones."""
     import torch
 
     seen: Any = latent if matcher is model else model.matched(latent)
-    every = list(dict.fromkeys(text for some in texts for text in some))
+    every = list(dict.fromkeys(text for some in texts for text in some if text.strip()))
+    if not every:
+        return [[-1.0] * len(some) for some in texts]
     place = {text: i for i, text in enumerate(every)}
     with torch.inference_mode():
         picture_BD = torch.nn.functional.normalize(seen.pooled.float(), dim=-1)
         cosine_BT = picture_BD @ matcher.encode(every, field="text").T
-    return [[float(cosine_BT[row, place[text]]) for text in some] for row, some in enumerate(texts)]
+    return [
+        [float(cosine_BT[row, place[text]]) if text in place else -1.0 for text in some]
+        for row, some in enumerate(texts)
+    ]
 
 
 def match_of(model: CrossModal, images: Sequence[Any], texts: Sequence[Sequence[str]]) -> list[list[float]]:

@@ -6,6 +6,7 @@ Example:
     tuwen caption MODEL photo.jpg --words "red,ball" --method constrained
     tuwen caption MODEL photo.jpg --method sampling --top-p 0.9 --best 3 --prompt "a dog"
     tuwen caption MODEL photo.jpg --attention -o looked.png
+    tuwen caption MODEL,ANOTHER,MATCHES photo.jpg --method mbr
 """
 
 from __future__ import annotations
