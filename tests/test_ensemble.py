@@ -168,9 +168,9 @@ def test_one_that_only_matches_has_a_voice_and_ranks():
         assert one.match == pytest.approx(matcher.match(image, [one.caption]).scores[0].cosine, abs=1e-3)
     latent = latent_of(beside, beside.batch([Sample(str(i), {"image": one}) for i, one in enumerate(images())]))
     for rows in (latent, latent.rows(torch.tensor([5, 2]))):
-        fit = build(beside, mbr.Config()).fit(rows, [["a red thing", "a blue thing"]] * len(rows))
+        found = build(beside, mbr.Config()).match(rows, [["a red thing", "a blue thing"]] * len(rows))
         places = range(8) if rows is latent else (5, 2)
-        for cosines, place in zip(fit, places, strict=True):
+        for cosines, place in zip(found, places, strict=True):
             scores = matcher.match(images()[place], ["a red thing", "a blue thing"]).scores
             assert cosines == pytest.approx([score.cosine for score in scores], abs=1e-3)
 
@@ -178,8 +178,8 @@ def test_one_that_only_matches_has_a_voice_and_ranks():
 def test_an_empty_text_fits_nothing():
     beside = Ensemble([first(), eight.model(captions=False)]).eval()
     latent = latent_of(beside, beside.batch([Sample("0", {"image": images()[0]})]))
-    fit = build(beside, mbr.Config()).fit
-    assert fit(latent, [["", " "]]) == [[-1.0, -1.0]] and fit(latent, [["", "a red thing"]])[0][1] > -1
+    match = build(beside, mbr.Config()).match
+    assert match(latent, [["", " "]]) == [[-1.0, -1.0]] and match(latent, [["", "a red thing"]])[0][1] > -1
 
 
 def test_its_voice_decides_where_the_writers_do_not():
@@ -189,8 +189,8 @@ def test_its_voice_decides_where_the_writers_do_not():
     beside = Ensemble([untrained, matcher]).eval()
     latent = latent_of(beside, beside.batch([Sample(str(i), {"image": one}) for i, one in enumerate(images())]))
 
-    def fitting(fit):
-        written = build(beside, mbr.Config(fit=fit, samples=32, temperature=1.0))(beside.decoders["text"], latent)
+    def fitting(weight):
+        written = build(beside, mbr.Config(match=weight, samples=32, temperature=1.0))(beside.decoders["text"], latent)
         said = beside.decoders["text"].texts([texts[0].tokens for texts in written])
         scores = [
             matcher.match(image, [text or "a"]).scores[0].cosine for image, text in zip(images(), said, strict=True)

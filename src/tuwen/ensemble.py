@@ -29,12 +29,9 @@ class Ensemble(CrossModal):
         models: two or more, on one device.
         names: what they are called in messages.
     Raises:
-        ConfigError: two of them have different vocabularies, or two only match.
+        ConfigError: two of them have different vocabularies, two only match, or none captions.
         CannotError: one of them does neither caption nor match, or captions not from a picture alone.
     """
-
-    matcher: CrossModal | None
-    """The model among them that only matches."""
 
     def __init__(self, models: Sequence[CrossModal], names: Sequence[str] = ()):
         nn.Module.__init__(self)
@@ -45,7 +42,7 @@ class Ensemble(CrossModal):
         self.recipe = replace(first.recipe, routes=self.routes)
         self.confidence = None
         self.models = nn.ModuleList(models)
-        self.matcher = matcher
+        self.matchers = nn.ModuleList([] if matcher is None else [matcher])
         self.encoders = nn.ModuleDict({"image": first.encoders["image"]})
         self.spaces, self.fusions = nn.ModuleDict(), nn.ModuleDict()
         self.decoders = nn.ModuleDict({"text": _Decoder([model.decoders["text"] for model in models])})
@@ -60,10 +57,9 @@ class Ensemble(CrossModal):
         first = super().batch(samples, targets=targets)
         if "image" not in first.inputs:
             return first
-        models: list[Any] = [*self.models][1:] + ([] if self.matcher is None else [self.matcher])
         others = [
             collate(samples, {"image": model.encoders["image"]}, {}, options=self.recipe.data).inputs["image"]
-            for model in models
+            for model in self._each[1:]
         ]
         feed = _Feeds(**_values(first.inputs["image"]), others=tuple(one.to(self.device) for one in others))
         return replace(first, inputs={**first.inputs, "image": feed})
@@ -77,15 +73,19 @@ class Ensemble(CrossModal):
     def latent(self, field: str, feed: Feed) -> Latent:
         """The latents of all models, beside that of the first."""
         assert isinstance(feed, _Feeds), "made by `batch`"
-        models: list[Any] = [*self.models, *([] if self.matcher is None else [self.matcher])]
-        found = [model.latent(field, one) for model, one in zip(models, (feed, *feed.others), strict=True)]
-        matched = None if self.matcher is None else found.pop()
+        found = [model.latent(field, one) for model, one in zip(self._each, (feed, *feed.others), strict=True)]
+        matched = found.pop() if len(self.matchers) else None
         return _Latents(**_values(found[0]), others=tuple(found[1:]), matched=matched)
 
-    def matched(self, latent: Latent) -> Latent | None:
-        """What the model that matches reads of the pictures; None where there is none."""
-        assert isinstance(latent, _Latents), "made by the ensemble"
-        return latent.matched
+    @property
+    def matcher(self) -> CrossModal:
+        """The model among them that only matches; itself where there is none."""
+        return self.matchers[0] if len(self.matchers) else self  # type: ignore[return-value]
+
+    @property
+    def _each(self) -> list[Any]:
+        """Those that write, and the one that only matches."""
+        return [*self.models, *self.matchers]
 
 
 def _parted(models: Sequence[CrossModal], names: Sequence[str]) -> tuple[list[CrossModal], CrossModal | None]:
@@ -99,7 +99,7 @@ def _parted(models: Sequence[CrossModal], names: Sequence[str]) -> tuple[list[Cr
     writing = [i for i in range(len(models)) if i not in matching]
     if not writing:
         raise ConfigError(
-            f"{names[0]} does not caption; name a model that writes beside it, as in: tuwen caption writer,{names[0]}"
+            f"{names[0]} does not caption; name a model that writes beside it: tuwen caption WRITER,{names[0]} photo.jpg"
         )
     _check([models[i] for i in writing], [names[i] for i in writing])
     return [models[i] for i in writing], models[matching[0]] if matching else None
@@ -166,7 +166,8 @@ class _Decoder(TextDecoder):
     def __init__(self, decoders: Sequence[Any]):
         tokenizer, shortest = decoders[0].tokenizer, min(one.max_tokens for one in decoders)
         super().__init__(tokenizer=tokenizer.kind, vocabulary=tokenizer.size, max_tokens=shortest)
-        self.tokenizer, self.consensus = tokenizer, decoders[0].consensus
+        self.tokenizer = tokenizer
+        self.consensus = next((one.consensus for one in decoders if one.consensus is not None), None)
         self.decoders = nn.ModuleList(decoders)
 
     def forward(self, latent: Latent, target: Feed) -> Decoded:

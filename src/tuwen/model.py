@@ -80,9 +80,10 @@ class CrossModal(nn.Module):
                 part.restore(before[where])
             elif hasattr(part, "fit"):
                 derived = field != base_of(field)
-                rows = getattr(part, "whole", False) or getattr(part, "fits_rows", False)
-                values = field_values(samples, field, whole=rows)
+                values = field_values(samples, field, whole=getattr(part, "whole", False))
                 part.fit([model._example(base_of(field))] if derived else values)
+            if hasattr(part, "count"):
+                part.count(field_values(samples, field, whole=True))
 
         torch.manual_seed(recipe.train.seed)
         return cls(recipe, settle)
@@ -212,6 +213,11 @@ class CrossModal(nn.Module):
         """Samples as tensors on the model's device, by the parts' own `prepare`; with decoders' targets if asked."""
         wanted = {name: part for name, part in self.decoders.items() if targets and name == base_of(name)}
         return collate(samples, dict(self.encoders.items()), wanted, options=self.recipe.data).to(self.device)
+
+    @property
+    def matcher(self) -> CrossModal:
+        """The model that says how well texts fit pictures: itself, unless several are one."""
+        return self
 
     # -- what it can -----------------------------------------------------------------------------------------------
 

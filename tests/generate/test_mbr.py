@@ -1,12 +1,15 @@
 """Minimum Bayes risk: the consensus is picked, by words or by meaning."""
 
+import math
+
 import pytest
 import torch
 from tests.generate._table import Spoken, blank
 
 from tuwen.errors import ConfigError
+from tuwen.generate._written import Written
 from tuwen.generate.beam import Config as Beam
-from tuwen.generate.mbr import Config
+from tuwen.generate.mbr import Config, _different
 from tuwen.metric._consensus import Consensus
 
 PIECES = ["", "", "", "", " a", " dog", " cat", " runs", " sits", " blue"]
@@ -71,6 +74,40 @@ def test_a_phrase_that_everything_holds_says_little():
     assert first(Consensus([["a dog"], ["a dog"], ["a dog", "blue cat"]])).startswith("blue cat")
 
 
+def test_worth_by_hand():
+    """Likeness, by this encoder's vectors: x y z of 0.2, 0.3 and 0.5; x and z share 0.6, y and z 0.8, x and y nothing."""
+    made = table()
+    names = {"a dog runs": [1.0, 0.0], "a cat sits": [0.0, 1.0], "blue blue blue": [0.6, 0.8]}
+    written = {name: Written([], math.log(p), True) for name, p in zip(names, (0.2, 0.3, 0.5), strict=True)}
+    vectors = {name: torch.tensor(vector) for name, vector in names.items()}
+    method = Config(voice=1.0, similarity="embedding").build(embed=lambda texts: torch.zeros(len(texts), 2))
+    plain = method._worth(made, written, [0.0] * 3, vectors)
+    assert plain == pytest.approx([0.2 + 0.5 * 0.6, 0.3 + 0.5 * 0.8, 0.2 * 0.6 + 0.3 * 0.8 + 0.5], abs=1e-6)
+    fitting = method._worth(made, written, [math.log(3) / 10, 0.0, 0.0], vectors)  # x counts three times: 0.6 of 1.4
+    assert fitting[0] == pytest.approx((0.6 + 0.5 * 0.6) / 1.4, abs=1e-6)
+
+
+def test_what_is_matched_is_the_whole_text():
+    seen = []
+
+    def match(latent, texts):
+        seen.extend(texts)
+        return [[0.0] * len(some) for some in texts]
+
+    made = table()
+    made.spelled = lambda text: [4]
+    Config(samples=8, prompt="a").build(match=match)(made, blank(1))
+    assert seen[0] and all(text.startswith("a") for text in seen[0]) and "a dog runs" in seen[0]
+
+
+def test_of_one_text_the_most_probable_way_to_write_it_counts():
+    made = table()
+    found = _different(
+        made, [], [Written([4, 5], -3.0, True), Written([4, 5], -1.0, True), Written([4, 5], -2.0, True)]
+    )
+    assert [one.logprob for one in found.values()] == [-1.0]
+
+
 def test_meaning_decides_where_an_encoder_is_given():
     """To this encoder all texts of cats and of blue things are alike: 0.7 * 0.4 + 0.3 = 0.58 of what is drawn."""
 
@@ -94,13 +131,16 @@ def test_what_is_written_for_a_picture_does_not_depend_on_others():
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(ConfigError, match=r"generate\.mbr\.samples is 0; it is at least 1, for example samples=16"):
         Config(samples=0).build()
-    with pytest.raises(ConfigError, match=r"samples is 2; it is 0 or at least best, 3"):
-        Config(samples=2, best=3).build()
+    with pytest.raises(ConfigError, match=r"samples is 2; it is 0 or at least 3, for best=8\. Set samples=3\."):
+        Config(samples=2, beams=5, best=8).build()
+    Config(samples=2, beams=5, best=7).build()
     with pytest.raises(ConfigError, match=r"similarity is 'meaning'; it is cider or embedding"):
         Config(similarity="meaning").build()
     with pytest.raises(ConfigError, match="similarity is 'embedding' and no encoder of texts was given"):
         Config(similarity="embedding").build()(table(), blank(1))
     with pytest.raises(ConfigError, match=r"beams is -1; it is 0 \(no beam search\) or more"):
         Config(beams=-1).build()
+    with pytest.raises(ConfigError, match=r"match is -1; it is 0 \(it does not count\) or more"):
+        Config(match=-1).build()
     with pytest.raises(ConfigError, match=r"voice is -0.5; it is 0 or more, for example voice=0.3"):
         Config(voice=-0.5).build()

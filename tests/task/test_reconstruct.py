@@ -95,7 +95,7 @@ def test_show_tells_size_and_error():
         ({"text": "x", "make": "sound"}, "make is 'sound'; it can be image or text, or be left out"),
         ({"text": "x", "beam": 0}, "beam is 0; it takes a whole number from 1"),
         ({"text": "x", "method": "bean"}, "method is .bean.. Did you mean .beam."),
-        ({"text": "x", "method": "mbr", "beam": 3}, "beam is 3, which has no effect with method=mbr"),
+        ({"text": "x", "method": "sampling", "beam": 3}, "beam is 3, which has no effect with method=sampling"),
     ],
 )
 def test_what_a_request_cannot_be(options, message):

@@ -35,7 +35,8 @@ class Request:
     html: str = ""
     """HTML page with figures, curves, the best, worst and some other rows, and a map; one file that stands alone."""
     method: str = "beam"
-    """How captions are written, as `tuwen caption` takes it; mbr, what many probable ones agree on, often scores best."""
+    """How captions are written, as `tuwen caption` takes it; mbr (what many probable ones agree on) often has the
+    best CIDEr."""
     beam: int = 5
     """Sentences that are followed at once; 1: greedy."""
     max_tokens: int = 128

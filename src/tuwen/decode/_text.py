@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuwen.metric._consensus import Consensus
 
 _ROWS = 20_000
-"""About so many rows are counted at most."""
+"""Of more rows than these every second, third, ... is counted."""
 
 
 class TextDecoder(TextPart):
@@ -23,22 +23,19 @@ class TextDecoder(TextPart):
     A subclass makes its layers in `settle(vocabulary_size)`, and has `forward`, `start`, `step`, `reorder` and `drop`.
     """
 
-    fits_rows = True
-    """`fit` gets the texts of a row as one value."""
     consensus: Consensus | None = None
-    """How rare words and phrases are in the texts that it was fitted to; None in models that were made without."""
+    """How rare words and phrases are in the texts of the training part; None in models that were made without."""
 
-    def fit(self, values: Sequence[str | Sequence[str]]) -> None:
-        """As every part of text, and counts in how many rows a phrase occurs.
+    def count(self, rows: Sequence[str | Sequence[str]]) -> None:
+        """Counts how rare words and phrases are, as a model directory keeps it.
 
         Args:
-            values: the text of each row, or its texts.
+            rows: the text of each row, or its texts.
         """
         from tuwen.metric._consensus import Consensus
 
-        rows = [[value] if isinstance(value, str) else list(value) for value in values]
-        super().fit([text for row in rows for text in row])
-        self.consensus = Consensus(rows[:: 1 + len(rows) // _ROWS])
+        every = [[row] if isinstance(row, str) else list(row) for row in rows]
+        self.consensus = Consensus.from_dict(Consensus(every[:: 1 + len(every) // _ROWS]).to_dict())
 
     def learned(self) -> dict[str, Any]:
         counted = {} if self.consensus is None else {"consensus": self.consensus.to_dict()}

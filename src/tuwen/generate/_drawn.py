@@ -58,8 +58,14 @@ class Drawn(Narrowed, Limits):
         super().check()
         self.require(self.seed >= 0, "seed", "it is 0 or more")
         self.require(self.best >= 1, "best", "it is at least 1")
-        fewest = f"it is 0 or at least best, {self.best}. Set samples={self.best}."
-        self.require(self.samples == 0 or self.samples >= self.best, "samples", fewest)
+        least = self.best - (self.room - self.samples)
+        fewest = f"it is 0 or at least {least}, for best={self.best}. Set samples={least}."
+        self.require(self.samples == 0 or self.room >= self.best, "samples", fewest)
+
+    @property
+    def room(self) -> int:
+        """Texts that there are to give back, where samples is not 0."""
+        return self.samples
 
 
 def gumbel(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

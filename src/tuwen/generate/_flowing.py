@@ -52,7 +52,9 @@ class Flowing(Guided):
     @property
     def looks(self) -> float:
         """At the network in a step, on the average of the way: two where guidance leads, else one."""
-        return 1 + (self.guidance_until if self.guidance > 1 else 0.0)
+        if self.guidance > 1:
+            return 1 + self.guidance_until
+        return 1.0 if self.guidance in (0, 1) else 2.0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,10 @@ class Config(Flowing):
         self.check()
         return Heun(self)
 
+    @property
+    def looks(self) -> float:
+        return 2 * super().looks
+
     @classmethod
     def tiny(cls) -> Config:
         return cls(steps=3)

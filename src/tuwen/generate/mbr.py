@@ -13,6 +13,7 @@ from tuwen.errors import ConfigError
 from tuwen.generate import beam, sampling
 from tuwen.generate._drawn import Drawn
 from tuwen.generate._limits import Limits
+from tuwen.generate._prompt import begun
 from tuwen.generate._written import Cancelled, Emit, Written
 from tuwen.types import Latent
 
@@ -20,8 +21,8 @@ _Similarity = Literal["cider", "embedding"]
 
 Embed = Callable[[Sequence[str]], Tensor]
 """Texts -> (N, D) vectors of length 1."""
-Fit = Callable[[Latent, Sequence[Sequence[str]]], list[list[float]]]
-"""Rows, and the texts of each -> the cosine of each text with what its row was made of."""
+Match = Callable[[Latent, Sequence[Sequence[str]]], list[list[float]]]
+"""B rows, and the texts of each -> for each row the cosine of each of its texts with what the row was made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +30,16 @@ class Config(Drawn):
     """Settings of `Mbr`: of what is compared, and how."""
 
     samples: int = 16
-    """Texts that are drawn for each picture, 1 or more; with beams=0 at least `best`."""
+    """Texts that are drawn for each picture, 1 or more."""
     temperature: float = 0.5
     """Of what is drawn, above 0: below 1 prefers what is probable, above 1 is bolder."""
     beams: int = 5
     """Texts of a beam search that are compared too, 0 or more."""
     voice: float = 0.3
-    """Each text has a voice of its probability to this power, 0 or more; 1: as the model has it, 0: all count the same."""
-    fit: float = 10.0
-    """What the cosine of a text with the picture adds to the log of its voice, in models that match, 0 or more."""
+    """Each text has a voice of its probability to this power, 0 or more; 1: as the model has it, 0: all the same."""
+    match: float = 10.0
+    """What the cosine of text and picture adds to the log of the voice, 0 or more; where a model beside the writers
+    matches (measured with one that was trained by contrast)."""
     similarity: _Similarity = "cider"
     """What agrees: cider, the words (CIDEr-D, by how rare they are in what the model learned from); embedding, the
     meaning, by an encoder."""
@@ -49,17 +51,21 @@ class Config(Drawn):
         self.require(self.samples >= 1, "samples", "it is at least 1, for example samples=16")
         self.require(self.beams >= 0, "beams", "it is 0 (no beam search) or more, for example beams=5")
         self.require(self.voice >= 0, "voice", "it is 0 or more, for example voice=0.3")
-        self.require(self.fit >= 0, "fit", "it is 0 (it does not count) or more, for example fit=10")
+        self.require(self.match >= 0, "match", "it is 0 (it does not count) or more, for example match=10")
         self.require(self.similarity in get_args(_Similarity), "similarity", "it is cider or embedding")
 
-    def build(self, embed: Embed | None = None, fit: Fit | None = None) -> Mbr:
+    @property
+    def room(self) -> int:
+        return self.samples + self.beams
+
+    def build(self, embed: Embed | None = None, match: Match | None = None) -> Mbr:
         """
         Args:
             embed: needed where similarity is "embedding".
-            fit: of a model that matches.
+            match: of a model that matches.
         """
         self.check()
-        return Mbr(self, embed, fit)
+        return Mbr(self, embed, match)
 
     @classmethod
     def tiny(cls) -> Config:
@@ -76,8 +82,8 @@ class Mbr:
         arXiv:2005.10283, section 5.
     """
 
-    def __init__(self, config: Config, embed: Embed | None = None, fit: Fit | None = None):
-        self.config, self.embed, self.fit = config, embed, fit
+    def __init__(self, config: Config, embed: Embed | None = None, match: Match | None = None):
+        self.config, self.embed, self.match = config, embed, match
         drawn = {f.name: getattr(config, f.name) for f in fields(Drawn)}
         searched = {f.name: getattr(config, f.name) for f in fields(Limits)}
         self.ways: list[Any] = [sampling.Config(**{**drawn, "best": config.samples}).build()]
@@ -102,20 +108,36 @@ class Mbr:
             raise ConfigError(
                 "generate.mbr.similarity is 'embedding' and no encoder of texts was given; set similarity='cider'"
             )
-        found = [way(decoder, latent, cancelled=cancelled) for way in self.ways]
-        rows = [[one for some in several for one in some] for several in zip(*found, strict=True)]
-        different = [dict(zip(decoder.texts([one.tokens for one in row]), row, strict=True)) for row in rows]
+        found = self._found(decoder, latent, cancelled)
+        given = list(getattr(begun(decoder, self.config.prompt), "given", ()))
+        different = [_different(decoder, given, row) for row in found]
         meaning, made = self._meaning(different), []
-        fits: Sequence[Sequence[float]] = [[0.0] * len(texts) for texts in different]
-        if self.fit is not None and self.config.fit:
-            fits = self.fit(latent, [list(texts) for texts in different])
+        matches: Sequence[Sequence[float]] = [[0.0] * len(texts) for texts in different]
+        if self.match is not None and self.config.match:
+            matches = self.match(latent, [list(texts) for texts in different])
         for row, texts in enumerate(different):
-            worth = self._worth(decoder, texts, fits[row], meaning)
+            worth = self._worth(decoder, texts, matches[row], meaning)
             ranked = sorted(zip(worth, texts.values(), strict=True), key=lambda one: -one[0])
             made.append([one for _, one in ranked[: self.config.best]])
             for token in made[row][0].tokens if emit is not None else ():
                 emit(row, token)  # type: ignore[misc]
         return made
+
+    def _found(self, decoder: Any, latent: Latent, cancelled: Cancelled | None) -> list[list[Written]]:
+        """What is compared, of each row; once cancelled no other way begins."""
+        stopped = False
+
+        def stop() -> bool:
+            nonlocal stopped
+            stopped = stopped or (cancelled is not None and cancelled())
+            return stopped
+
+        found: list[list[Written]] = [[] for _ in range(len(latent))]
+        for way in self.ways:
+            if not stopped:
+                for row, texts in zip(found, way(decoder, latent, cancelled=stop), strict=True):
+                    row.extend(texts)
+        return found
 
     def _meaning(self, rows: Sequence[Mapping[str, Written]]) -> dict[str, Tensor]:
         """Text -> (D,) its vector, where meaning is compared."""
@@ -123,17 +145,27 @@ class Mbr:
         return {} if self.embed is None or not texts else dict(zip(texts, self.embed(texts).float(), strict=True))
 
     def _worth(
-        self, decoder: Any, texts: Mapping[str, Written], fits: Sequence[float], meaning: Mapping[str, Tensor]
+        self, decoder: Any, texts: Mapping[str, Written], matches: Sequence[float], meaning: Mapping[str, Tensor]
     ) -> list[float]:
         """Expected similarity of each text with all of them."""
         from tuwen.metric._consensus import Consensus
 
         logprob_C = torch.tensor([one.logprob for one in texts.values()], dtype=torch.float64)
-        voice_C = (self.config.voice * logprob_C + self.config.fit * torch.tensor(fits)).softmax(0)
+        voice_C = (self.config.voice * logprob_C + self.config.match * torch.tensor(matches)).softmax(0)
         if self.embed is None:
             consensus = getattr(decoder, "consensus", None) or Consensus()
-            agreed: list[float] = consensus.agreed(list(texts), voice_C.tolist())
+            ended = [one.finished for one in texts.values()]
+            agreed: list[float] = consensus.agreed(list(texts), voice_C.tolist(), ended)
             return agreed
         vector_CD = torch.stack([meaning[text] for text in texts])
         alike_C: list[float] = (vector_CD @ (vector_CD.T @ voice_C.to(vector_CD))).tolist()
         return alike_C
+
+
+def _different(decoder: Any, given: Sequence[int], row: Sequence[Written]) -> dict[str, Written]:
+    """Whole text, the given beginning too -> the most probable way in which it was written."""
+    found: dict[str, Written] = {}
+    for text, one in zip(decoder.texts([[*given, *one.tokens] for one in row]), row, strict=True):
+        if text not in found or found[text].logprob < one.logprob:
+            found[text] = one
+    return found

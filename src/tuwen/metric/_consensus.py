@@ -39,9 +39,10 @@ class Consensus:
         ngrams = Ngrams([[] for _ in groups], groups, num_tokens=len(number))
         self.num_documents = len(groups)
         self.holders: dict[str, int] = {}
-        """N-gram -> how many documents hold it."""
+        """N-gram -> how many documents hold it; those of one document count as those of none, and are not kept."""
         for counts, names in zip(ngrams.orders, _names(ngrams, list(number)), strict=True):
-            self.holders.update(zip(names, holders(ngrams, counts).tolist(), strict=False))
+            held = zip(names, holders(ngrams, counts).tolist(), strict=False)  # an order without n-grams has a count
+            self.holders.update((name, number) for name, number in held if number > 1)
 
     def to_dict(self, most: int = 20_000) -> dict[str, Any]:
         """As JSON, with the commonest n-grams alone; the others count as never seen."""
@@ -55,14 +56,18 @@ class Consensus:
         made.num_documents, made.holders = raw["documents"], dict(raw["holders"])
         return made
 
-    def agreed(self, texts: Sequence[str], voices: Sequence[float]) -> list[float]:
+    def agreed(
+        self, texts: Sequence[str], voices: Sequence[float], finished: Sequence[bool] | None = None
+    ) -> list[float]:
         """CIDEr-D of each text with all of them, itself included: the mean, in which each counts by its voice.
 
         Args:
             voices: one for each text, in sum 1.
+            finished: whether each text came to its end; all did if None.
         """
         number: dict[str, int] = {}
-        said = [self._numbers(text, number) for text in texts]
+        ended = [True] * len(texts) if finished is None else finished
+        said = [self._numbers(text, number, end) for text, end in zip(texts, ended, strict=True)]
         ngrams = Ngrams(said, [said] * len(said), num_tokens=len(number))
         voice_S = np.tile(voices, 1 + len(said))
         found: list[float] = similarity(ngrams, self._weights(ngrams, list(number)), voice_S=voice_S).tolist()

@@ -55,7 +55,7 @@ def require(model: CrossModal, method: Any, request: Request) -> None:
         raise ConfigError(
             f"min_confidence is {request.min_confidence:g}, and the model's confidence was fitted for {way} with "
             f"{options or 'its usual options'}, not for what was asked. Write captions that way, or calibrate for "
-            "another number of beams: tuwen evaluate MODEL DATA --split val --calibrate --beam 1"
+            "another method or number of beams: tuwen evaluate MODEL DATA --split val --calibrate --beam 1"
         )
 
 
@@ -79,7 +79,7 @@ def known_of(model: CrossModal, latent: Latent, written: Sequence[Written]) -> d
         "tokens": np.array([float(len(one.tokens) + one.finished) for one in written]),
         "gain": logprob_N - _without_picture(decoder, latent, written),
     }
-    if has_match(model):
+    if _has_match(model):
         from torch.nn.functional import normalize
 
         text_ND = model.encode(decoder.texts([one.tokens for one in written]), field="text")
@@ -87,7 +87,7 @@ def known_of(model: CrossModal, latent: Latent, written: Sequence[Written]) -> d
     return known
 
 
-def has_match(model: CrossModal) -> bool:
+def _has_match(model: CrossModal) -> bool:
     """Whether the latent of a picture that captions are written from lies in one space with texts."""
     from tuwen.task import caption, match
 

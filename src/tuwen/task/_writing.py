@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from tuwen import registry
 from tuwen.errors import ConfigError, did_you_mean
 from tuwen.task import match
-from tuwen.task._confidence import has_match
 
 if TYPE_CHECKING:
     from tuwen.model import CrossModal
     from tuwen.task.caption import Request
-    from tuwen.types import Latent
 
 _RENAMED = {"beam": "beams", "no_repeat": "no_repeat_ngram"}
 """Option -> what a Config of `tuwen.generate` calls it; the others have the same name."""
@@ -50,7 +48,7 @@ def method_of(request: Request) -> Any:
     config = config_of(**{name: value for name, value in named.items() if name in known and value is not None})
     if not request.rerank:
         return config
-    several = max(getattr(config, "beams", 0), getattr(config, "samples", 0), getattr(config, "best", 0))
+    several = max(getattr(config, "beams", 0) + getattr(config, "samples", 0), getattr(config, "best", 0))
     if several < 2:
         raise ConfigError(
             "rerank chooses among several captions and only one is written; set beam=5, or method=sampling and samples=16"
@@ -58,42 +56,35 @@ def method_of(request: Request) -> Any:
     return dataclasses.replace(config, best=several)
 
 
-def build(model: CrossModal, config: Any, *, looks: bool = True) -> Any:
-    """The way of writing of a Config, ready to be called on latents of the model.
-
-    Args:
-        looks: whether the latents are those that `tuwen caption` writes from.
-    """
+def build(model: CrossModal, config: Any) -> Any:
+    """The way of writing of a Config, ready to be called on latents of the model."""
     from tuwen.generate import mbr
 
     if not isinstance(config, mbr.Config):
         return config.build()
-    matcher = matcher_of(model)
-    fit = partial(_fit, model, matcher) if looks and (matcher is not model or has_match(model)) else None
+    matcher = model.matcher
     embed = partial(matcher.encode, field="text") if config.similarity == "embedding" else None
-    return config.build(embed=embed, fit=fit)
+    return config.build(embed=embed, match=None if matcher is model else partial(_matches, matcher))
 
 
-def matcher_of(model: CrossModal) -> CrossModal:
-    """The model among several that only matches; else the model."""
-    return getattr(model, "matcher", None) or model
+def _matches(matcher: CrossModal, latent: Any, texts: Sequence[Sequence[str]]) -> list[list[float]]:
+    """For each of B rows the cosine of each of its texts with the picture; -1 for empty ones.
 
-
-def _fit(model: CrossModal, matcher: CrossModal, latent: Latent, texts: Sequence[Sequence[str]]) -> list[list[float]]:
-    """For each row the cosine of each of its texts with the picture; -1 for empty ones."""
+    Args:
+        latent: of several models that write, with what the matcher reads of the pictures.
+    """
     import torch
 
-    seen: Any = latent if matcher is model else model.matched(latent)
     every = list(dict.fromkeys(text for some in texts for text in some if text.strip()))
     if not every:
         return [[-1.0] * len(some) for some in texts]
     place = {text: i for i, text in enumerate(every)}
     with torch.inference_mode():
-        picture_BD = torch.nn.functional.normalize(seen.pooled.float(), dim=-1)
-        cosine_BT = picture_BD @ matcher.encode(every, field="text").T
+        picture_BD = torch.nn.functional.normalize(latent.matched.pooled.float(), dim=-1)
+        cosine_BT = (picture_BD @ matcher.encode(every, field="text").T).tolist()
     return [
-        [float(cosine_BT[row, place[text]]) if text in place else -1.0 for text in some]
-        for row, some in enumerate(texts)
+        [cosine_T[place[text]] if text in place else -1.0 for text in some]
+        for cosine_T, some in zip(cosine_BT, texts, strict=True)
     ]
 
 
@@ -101,7 +92,7 @@ def match_of(model: CrossModal, images: Sequence[Any], texts: Sequence[Sequence[
     """For each picture the cosine with each of its texts; -1 for empty ones."""
     said = [tuple(text for text in some if text.strip()) for some in texts]
     asked = [match.Request(image=image, text=some) for image, some in zip(images, said, strict=True) if some]
-    answers = iter(match.run(matcher_of(model), asked))
+    answers = iter(match.run(model.matcher, asked))
     cosines = [{one.text: one.cosine for one in next(answers).scores} if some else {} for some in said]
     return [[cosine.get(text, -1.0) for text in some] for cosine, some in zip(cosines, texts, strict=True)]
 

@@ -20,7 +20,7 @@ from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import Cancelled, Emit, alike, ask, asking, at_least, pictures
 from tuwen.task._attention import Look, draw, looks
 from tuwen.task._confidence import calibrated, confidences, require
-from tuwen.task._writing import build, check, match_of, matcher_of, method_of
+from tuwen.task._writing import build, check, match_of, method_of
 from tuwen.types import Picture, Route
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Request:
     """The picture."""
     method: str = "beam"
     """How captions are written. beam: the most probable ones; greedy: the fastest; diverse: several that differ;
-    sampling: at random; contrastive: without loops; constrained: with given words; mbr: what many agree on, the best and the slowest."""
+    sampling: at random; contrastive: without loops; constrained: with given words; mbr: what many
+    probable ones agree on, often the best CIDEr, slower than beam."""
     beam: int = 5
     """Sentences that are followed at once; 1: greedy, the fastest. For beam, diverse, constrained and mbr."""
     max_tokens: int = 128
@@ -51,7 +52,8 @@ class Request:
     length_penalty: float = 1.0
     """0 prefers short captions, above 1 long ones; has no effect with beam=1."""
     best: int = 1
-    """How many captions to give, 1 to beam; the others stand in `alternatives`. For sampling and mbr any number."""
+    """How many captions to give, 1 to beam; the others stand in `alternatives`. For sampling any number, for mbr up to
+    beam + samples."""
     prompt: str = ""
     """Beginning that the caption goes on from; its tokens do not count in max_tokens and min_tokens."""
     words: str = ""
@@ -65,7 +67,8 @@ class Request:
     diversity: float | None = None
     """What a word costs that an earlier group has in its place, in nats; 0.5 if not given. For diverse."""
     temperature: float | None = None
-    """Above 0: below 1 prefers what is probable, above 1 is bolder; 1 if not given, 0.5 for mbr. For sampling and mbr."""
+    """Above 0: below 1 prefers what is probable, above 1 is bolder; 1 if not given, 0.5 for mbr. For sampling
+    and mbr."""
     top_k: int | None = None
     """Draws from the k most probable tokens only. For sampling and mbr."""
     top_p: float | None = None
@@ -78,7 +81,7 @@ class Request:
     seed: int | None = None
     """Another number gives other captions, the same one the same; 0 if not given. For sampling and mbr."""
     samples: int | None = None
-    """Captions that are drawn, of which the best are given; 16 for mbr, best for sampling if not given."""
+    """Captions that are drawn, of which the best are given; best if not given, and for mbr 16, beside those of the beam."""
     similarity: str | None = None
     """How captions are compared: cider, by their words, or embedding, by the model's own text encoder. For mbr."""
     candidates: int | None = None
@@ -167,7 +170,7 @@ def run(
     """
     model.require("caption")
     if any(request.rerank for request in requests):
-        matcher_of(model).require("match", verb="rerank captions")
+        model.matcher.require("match", verb="rerank captions")
     made: dict[int, Response] = {}
     with asking(model):
         for numbers, part in alike(requests, "image"):

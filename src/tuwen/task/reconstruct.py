@@ -126,7 +126,7 @@ def _of_batch(model: CrossModal, way: str, requests: Sequence[Request], cancelle
     samples = [Sample(str(i), {name: getattr(r, name) for name in r.given()}) for i, r in enumerate(requests)]
     latent = latent_of(model, way, model.batch(samples))
     if model.routes[way].make == "text":
-        write = build(model, requests[0].writing(), looks=False)
+        write = build(model, requests[0].writing())
         written = write(decoder := maker(model, way), latent, cancelled=cancelled)
         return [Response(text=text) for text in decoder.texts([texts[0].tokens for texts in written])]
     return _pictures(painter(model, way), make(model, way, latent), requests)
