@@ -72,6 +72,15 @@ def test_guidance_leads_for_the_first_part_of_the_way(config):
     assert len({guidance for _, guidance in flow.asked}) == 2
 
 
+@pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0, 2.5])
+def test_looks_at_the_network_are_counted(config, guidance):
+    """Guidance but 0 and 1 takes two. The last step of heun is a look short."""
+    flow, asked = Known(lambda x, t: x), replace(config, steps=20, guidance=guidance, guidance_until=0.5)
+    asked.build()(flow, latent(3), noise())
+    looks = sum(1 if led in (0, 1) else 2 for _, led in flow.asked)
+    assert asked.looks * 20 == pytest.approx(looks, abs=2)
+
+
 def test_where_nothing_is_said_it_is_so_all_the_way(config):
     flow = Known(lambda x, t: x)
     replace(config, steps=4, guidance=0.0, guidance_until=0.5).build()(flow, latent(3), noise())

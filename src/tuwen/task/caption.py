@@ -83,7 +83,8 @@ class Request:
     samples: int | None = None
     """Captions that are drawn, of which the best are given; best if not given, and for mbr 16, beside those of the beam."""
     similarity: str | None = None
-    """How captions are compared: cider, by their words, or embedding, by the model's own text encoder. For mbr."""
+    """How captions are compared: cider, by their words, or embedding, by the model that matches. For
+    mbr."""
     candidates: int | None = None
     """Tokens that are tried at every step; 5 if not given. For contrastive."""
     penalty: float | None = None
