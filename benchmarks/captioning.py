@@ -56,12 +56,14 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--steps", type=int, default=560, help="of a run with Muon")
     parser.add_argument("--workers", type=int, default=2, help="runs side by side, each on one thread")
-    parser.add_argument("--only", nargs="*", default=[], help="runs whose names begin so")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="runs whose names begin so, and all-seed0, which others are compared with"
+    )
     parser.add_argument("--keep", type=Path, default=Path("captioning"), help="folder for models, logs and reports")
     parser.add_argument("--decode", action="store_true", help="ask the models of `all` in other ways")
     args = parser.parse_args()
     args.keep.mkdir(parents=True, exist_ok=True)
-    asked = ("all-seed0", *args.only) if args.only else ""  # all others are compared with it
+    asked = ("all-seed0", *args.only) if args.only else ""
     wanted = {name: run for name, run in runs(args).items() if name.startswith(asked)}
     with ThreadPoolExecutor(args.workers) as pool:
         list(pool.map(lambda name: made(args, name, wanted[name]), [name for name in wanted if name != REWARDED]))

@@ -14,7 +14,8 @@ it. Ours hides parts of pictures and of texts too, as the recipe says, and keeps
 
 The sides take turns, the best of `--rounds` counts. With one thread ratios and shares are those of processor time, so
 that other programs disturb less, else of wall time. The arithmetic is that of all products of matrices in our step, forward and
-backward, and of Muon's; the rate that of a product of 2048 tokens with the weights of an MLP, in float32.
+backward, and of Muon's; the rate that of a product of 2048 tokens with the weights of an MLP, in the precision of our step, which
+the self-test of the machine has chosen.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def main() -> None:
     from tuwen.card import versions
 
     print(f"{datetime.date.today()}  {versions()['system']}  torch {versions()['torch']}  {args.threads} threads")
-    print(f"{args.data}, {args.pictures} pictures; products of matrices: {product_rate() / 1e9:.0f} GFLOP/s\n")
+    told = ", ".join(f"{product_rate(kind) / 1e9:.0f} in {kind}" for kind in (torch.float32, torch.bfloat16))
+    print(f"{args.data}, {args.pictures} pictures; GFLOP/s in products of matrices: {told}\n")
     print("| batch | system | captions/s, wall | by processor time | GFLOP a caption | share of the rate |")
     print("|---|---|---|---|---|---|")
     ratios = [line for captions in ("one", "all") for line in reading(args, captions)]
@@ -93,11 +95,12 @@ def reading(args: argparse.Namespace, captions: str) -> list[str]:
             for name, rate in sides.items():
                 best[name] = Rate(*map(max, best[name], rate()))
         of = f"{batch} captions of {len(some_items(run)) // 8} pictures"
-        clock = "processor" if args.threads == 1 else "wall"
+        kind, clock = run.machine.precision, "processor" if args.threads == 1 else "wall"
         for name, rate in best.items():
             flops = arithmetic(runs[name]) if name in runs else 0.0
-            counted = f"{flops / 1e9:.3f} | {flops * getattr(rate, clock) / product_rate():.0%}" if flops else "|"
-            print(f"| {of} | {name} | {rate.wall:.1f} | {rate.processor:.1f} | {counted} |", flush=True)
+            counted = f"{flops / 1e9:.3f} | {flops * getattr(rate, clock) / product_rate(kind):.0%}" if flops else "|"
+            ours = f"{name}, {run.machine.precision_name}" if flops else name
+            print(f"| {of} | {ours} | {rate.wall:.1f} | {rate.processor:.1f} | {counted} |", flush=True)
     return [
         f"{of}: {ours} against Trainer {name}: "
         f"{getattr(best[ours], clock) / getattr(best[f'Trainer, {name}'], clock):.2f} times by {clock} time"
@@ -112,12 +115,15 @@ def reading(args: argparse.Namespace, captions: str) -> list[str]:
 def make_run(args: argparse.Namespace, captions: str, optimiser: str, out: Path) -> Any:
     from tuwen import open_data
     from tuwen.train.loop import Run
+    from tuwen.train.setup import Setup
 
     data = open_data(args.data)
     rows = data.take(range(min(args.pictures, len(data))))
     settings = ["encode.image=image_pretrained", f"encode.image.source={args.source}", f"data.captions={captions}"]
     settings += [f"train.optimiser={optimiser}", f"train.threads={args.threads}", "train.steps=1000"]
-    return Run(rows, out, "cnn-transformer", settings, False, None)
+    run = Run(Setup(rows, out, "cnn-transformer", [*settings, f"data.cache={out.parent}/cache"]))
+    run.begin()
+    return run
 
 
 def our_rate(run: Any, steps: int) -> Rate:
@@ -154,9 +160,9 @@ def arithmetic(run: Any) -> float:
     return counter.get_total_flops() / sum(len(batch.targets["text"]) for batch in batches)
 
 
-def product_rate() -> float:
+def product_rate(kind: torch.dtype) -> float:
     """Operations a second of a product of the size that a step is made of."""
-    x, weight = torch.randn(2048, 256), torch.randn(1024, 256)
+    x, weight = torch.randn(2048, 256).to(kind), torch.randn(1024, 256).to(kind)
     took_s = []
     for _ in range(50):
         began = time.perf_counter()

@@ -198,3 +198,29 @@ def test_its_voice_decides_where_the_writers_do_not():
         return sum(scores) / len(scores)
 
     assert fitting(30.0) > fitting(0.0) + 0.1
+
+
+def test_equal_encoders_are_asked_once(monkeypatch):
+    """Two models of one encoder and a third: two looks at each picture."""
+    twin = CrossModal.create(eight.recipe(match=False), eight.samples()).eval()
+    twin.encoders["image"].load_state_dict(first().encoders["image"].state_dict())
+    model = Ensemble([first(), other(), twin]).eval()
+    assert model.twins == [0, 1, 0]
+    asked = []
+    for one in (first(), other(), twin):
+        encoder = one.encoders["image"]
+        monkeypatch.setattr(
+            encoder, "forward", lambda *given, own=encoder.forward: asked.append(len(given[0])) or own(*given)
+        )
+    feed = model.batch(eight.samples()).inputs["image"]
+    assert feed.others[1].data is feed.data
+    with torch.no_grad():
+        latent = model.latent("image", feed)
+        alone = twin.latent("image", twin.batch(eight.samples()).inputs["image"])
+    assert asked == [8, 8, 8]  # the last: alone
+    torch.testing.assert_close(latent.others[1].tokens, alone.tokens)
+
+
+def test_an_encoder_that_learned_something_else_is_asked_for_itself():
+    twin = CrossModal.create(eight.recipe(match=False), eight.samples())
+    assert Ensemble([first(), twin]).twins == [0, 1]

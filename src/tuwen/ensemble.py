@@ -23,7 +23,8 @@ from tuwen.types import Batch, Decoded, Feed, Latent, Sample
 
 
 class Ensemble(CrossModal):
-    """Models as one model that captions. Each encodes the pictures in its own way; their vocabularies are the same.
+    """Models as one model that captions. Each reads the pictures in its own way, those with equal encoders once for all;
+    their vocabularies are the same.
 
     Args:
         models: two or more, on one device.
@@ -44,6 +45,7 @@ class Ensemble(CrossModal):
         self.models = nn.ModuleList(models)
         self.matchers = nn.ModuleList([] if matcher is None else [matcher])
         self.encoders = nn.ModuleDict({"image": first.encoders["image"]})
+        self.twins = _twins(self._each)
         self.spaces, self.fusions = nn.ModuleDict(), nn.ModuleDict()
         self.decoders = nn.ModuleDict({"text": _Decoder([model.decoders["text"] for model in models])})
 
@@ -57,11 +59,14 @@ class Ensemble(CrossModal):
         first = super().batch(samples, targets=targets)
         if "image" not in first.inputs:
             return first
-        others = [
-            collate(samples, {"image": model.encoders["image"]}, {}, options=self.recipe.data).inputs["image"]
-            for model in self._each[1:]
-        ]
-        feed = _Feeds(**_values(first.inputs["image"]), others=tuple(one.to(self.device) for one in others))
+        feeds = [first.inputs["image"]]
+        for place, model in enumerate(self._each[1:], 1):
+            if (twin := self.twins[place]) < place:
+                feeds.append(feeds[twin])
+                continue
+            read = collate(samples, {"image": model.encoders["image"]}, {}, options=self.recipe.data)
+            feeds.append(read.inputs["image"].to(self.device))
+        feed = _Feeds(**_values(feeds[0]), others=tuple(feeds[1:]))
         return replace(first, inputs={**first.inputs, "image": feed})
 
     def encode(self, values: Any, *, field: str = "", batch: int = 64) -> Tensor:
@@ -73,7 +78,9 @@ class Ensemble(CrossModal):
     def latent(self, field: str, feed: Feed) -> Latent:
         """The latents of all models, beside that of the first."""
         assert isinstance(feed, _Feeds), "made by `batch`"
-        found = [model.latent(field, one) for model, one in zip(self._each, (feed, *feed.others), strict=True)]
+        feeds: tuple[Feed, ...] = (feed, *feed.others)
+        encoded = {twin: self._each[twin].encoded(field, feeds[twin]) for twin in dict.fromkeys(self.twins)}
+        found = [model.placed(field, encoded[twin]) for model, twin in zip(self._each, self.twins, strict=True)]
         matched = found.pop() if len(self.matchers) else None
         return _Latents(**_values(found[0]), others=tuple(found[1:]), matched=matched)
 
@@ -86,6 +93,18 @@ class Ensemble(CrossModal):
     def _each(self) -> list[Any]:
         """Those that write, and the one that only matches."""
         return [*self.models, *self.matchers]
+
+
+def _twins(models: Sequence[CrossModal]) -> list[int]:
+    """For each model the first that reads pictures with the same encoder, weights and all: it is asked once for both."""
+
+    def same(one: CrossModal, other: CrossModal) -> bool:
+        if one.recipe.encode["image"] != other.recipe.encode["image"]:
+            return False
+        mine, theirs = (model.encoders["image"].state_dict() for model in (one, other))
+        return mine.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in mine.items())
+
+    return [next(i for i, other in enumerate(models) if same(model, other)) for model in models]
 
 
 def _parted(models: Sequence[CrossModal], names: Sequence[str]) -> tuple[list[CrossModal], CrossModal | None]:
@@ -176,6 +195,12 @@ class _Decoder(TextDecoder):
 
     def start(self, latent: Latent, beams: int = 1) -> list[Any]:
         return [one.start(own, beams) for one, own in self._pairs(latent)]
+
+    def rounded(self) -> _Decoder:
+        decoders: list[Any] = list(self.decoders)
+        other = _Decoder([one.rounded() for one in decoders])
+        other.consensus = self.consensus
+        return other.eval()
 
     def step(self, state: list[Any], token_N: Tensor) -> Tensor:
         return _mean([one.step(own, token_N) for one, own in self._beside(state)])

@@ -195,11 +195,18 @@ class CrossModal(nn.Module):
 
     def latent(self, field: str, feed: Feed) -> Latent:
         """Encodes one field and takes it to its space. P rows, as in the feed."""
+        return self.placed(field, self.encoded(field, feed))
+
+    def encoded(self, field: str, feed: Feed) -> Latent:
+        """What the encoder of a field makes of it, not in its space yet."""
         encoder: Any = self.encoders[field]
         encoded = encoder.finish(feed.data, feed.mask) if feed.encoded else encoder(feed.data, feed.mask)
-        if field in self.spaces:
-            encoded = self.spaces[field](encoded)
         return replace(encoded, owner_P=feed.owner_P)
+
+    def placed(self, field: str, encoded: Latent) -> Latent:
+        """What was encoded, in the space of its field."""
+        owner_P = encoded.owner_P
+        return replace(self.spaces[field](encoded), owner_P=owner_P) if field in self.spaces else encoded
 
     def _given(self, route: Route, made: Made, rows: int, present: Mapping[str, Tensor]) -> Latent | None:
         there = {field: made.latents[field] for field in route.given if field in made.latents}

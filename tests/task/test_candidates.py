@@ -30,7 +30,7 @@ def test_by_hand():
 
 
 def test_the_one_that_fits_is_kept():
-    """With little guidance hardly any picture is as it is said; of six the judge finds one far more often."""
+    """With little guidance half of the pictures are as it is said; of six the judge finds one more often, in 32 each."""
     model, texts = drawing.flow(), [f"a {colour} picture" for colour in eight.COLOURS]
 
     def drawn(**options):
@@ -39,8 +39,9 @@ def test_the_one_that_fits_is_kept():
     def right(answers):
         return sum(nearest(one.pictures[0]) == colour for one, colour in zip(answers, eight.COLOURS, strict=True))
 
-    six = drawn(candidates=6, judge=str(eight.directory()))
-    assert right(six) >= right(drawn()) + 2
+    judged = [drawn(seed=seed, candidates=6, judge=str(eight.directory())) for seed in range(4)]
+    assert sum(map(right, judged)) >= sum(right(drawn(seed=seed)) for seed in range(4)) + 4
+    six = judged[0]
     assert all(len(answer.pictures) == len(answer.match) == 1 and -1 <= answer.match[0] <= 1 for answer in six)
     assert draw.show(six[0]).endswith(f"seed 0, match {six[0].match[0]:.3f}")
 

@@ -68,7 +68,7 @@ def open_model(path: str, device: str, *, several: bool = False) -> Any:
     """
     from tuwen.directory import load
     from tuwen.ensemble import Ensemble
-    from tuwen.train.precision import choose_device
+    from tuwen.machine import choose_device
 
     paths = model_paths(path)
     if len(paths) > 1 and not several:

@@ -52,7 +52,7 @@ class Extra:
                 "a CLIP of transformers: --clip FOLDER"
             )
         from tuwen.embedder import open_embedder
-        from tuwen.train.precision import choose_device
+        from tuwen.machine import choose_device
 
         return cls(names=wanted, embedder=_Remembered(open_embedder(clip, choose_device(device))))
 

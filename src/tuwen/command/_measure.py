@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from tuwen.types import Sample
 
 _OF_MODELS = (
-    "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "best", "gallery", "calibrate", "features",
+    "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "precision", "best", "gallery", "calibrate", "features",
     "draws",
 )  # fmt: skip
 """Options without effect on captions in files."""
 _ABOUT = {
-    "caption": ("metrics", "calibrate", "method", "beam", "max_tokens", "best"),
+    "caption": ("metrics", "calibrate", "method", "beam", "max_tokens", "precision", "best"),
     "match": ("gallery",),
     "draw": ("features", "draws"),
 }
@@ -65,7 +65,7 @@ def measure_model(request: Request) -> Measured:
     from tuwen.task.caption import Request as Caption
     from tuwen.task.caption import method_of
 
-    way = {name: getattr(request, name) for name in ("method", "beam", "max_tokens", "best")}
+    way = {name: getattr(request, name) for name in ("method", "beam", "max_tokens", "precision", "best")}
     method = method_of(Caption(image=None, **way))
     _check_eyes(request)
     extra = Extra.open(request.metrics, request.clip, request.device, draws=bool(request.features))
@@ -166,7 +166,7 @@ def _eyes(request: Request, extra: Extra, learned: Sequence[Sample]) -> Eyes | N
     if not request.features:
         return None
     from tuwen.judge._eyes import Eyes, matcher_of, open_eye
-    from tuwen.train.precision import choose_device
+    from tuwen.machine import choose_device
 
     eye = open_eye(request.features, choose_device(request.device))
     return Eyes(eye, matcher=extra.embedder or matcher_of(eye), known=learned)

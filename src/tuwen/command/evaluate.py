@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     model: str = field(default="", metadata={"positional": True})
-    """Model directory, or several of captions with commas between; left out with --captions."""
+    """Model directory, or several of captions with commas between (with --method mbr also one that matches); left out with
+    --captions."""
     data: str = field(default="", metadata={"positional": True})
     """A folder, a table, a JSON of splits, or `scenes`; left out with --captions."""
     split: str = "test"
@@ -41,6 +42,8 @@ class Request:
     """Sentences that are followed at once; 1: greedy."""
     max_tokens: int = 128
     """Most tokens of a caption."""
+    precision: str = "float32"
+    """What a transformer computes in while it writes captions: float32, bfloat16, or auto."""
     best: int = 1
     """Captions written of each picture, 1 to beam; from 2 on it is also said how alike they are (mbleu). The first
     counts."""

@@ -58,13 +58,14 @@ class Causal(nn.Module):
 
     def begun(self, memory_BMD: Tensor, mask_BM: Tensor | None, beams: int = 1) -> State:
         """State of B * beams rows of no tokens."""
-        memory = []
+        memory, cache = [], []
         for block in self.blocks:
-            key, value = block.cross.memory(memory_BMD)  # type: ignore[operator, union-attr]
+            key, value = block.cross.memory(memory_BMD.to(self.token.weight.dtype))  # type: ignore[operator, union-attr]
             memory.append((key.mT.contiguous(), value.contiguous()))
-        like, places = memory[0][1], self.position.num_embeddings * beams
-        shape = (len(memory_BMD), like.shape[1], places, like.shape[3])
-        cache = [(like.new_empty(shape), like.new_empty(shape)) for _ in self.blocks]
+            empty = value[:, :, :0]
+            cache.append((empty, empty))
+        places = self.position.num_embeddings * beams
+        like = memory[0][1]
         seen_BKP = like.new_full((len(memory_BMD), beams, places), float("-inf"))
         seen_BM = None
         if mask_BM is not None:
@@ -74,6 +75,7 @@ class Causal(nn.Module):
     def added(self, state: State, token_BK: Tensor) -> Tensor:
         """(B, K, D) as `read`, after one more token of each beam, or one for all beams of a memory; changes the state."""
         beams = state.seen_BKP.shape[1]
+        state.grow()
         state.seen_BKP[:, :, state.length * beams :][:, :, :beams].diagonal(dim1=1, dim2=2).zero_()
         x_BKD = self.token(token_BK) + self.position.weight[state.length]
         for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
@@ -94,13 +96,22 @@ class State:
     seen_BM: Tensor | None
     """0 where a token of the latent is real, minus infinity elsewhere; None if all are."""
     cache: list[tuple[Tensor, Tensor]]
-    """For each block keys and values of the text, (B, H, P, D / H): place t * K + k holds token t of beam k."""
+    """For each block keys and values of the text, each (B, H, C, D / H): place t * K + k holds token t of beam k. C grows
+    as the text does: products with a part of a larger tensor copy it."""
     seen_BKP: Tensor
     """(B, K, P): 0 where a beam sees a place of the cache, minus infinity elsewhere; P = max_tokens * K."""
     length: int = field(default=0)
     """Tokens that have been said."""
     top_BKD: Tensor = field(default_factory=lambda: torch.empty(0))
     """(B, K or 1, D) what the last step compared with the embeddings."""
+
+    def grow(self) -> None:
+        """Makes room for a token more, and for some that will follow: zeros, which no beam sees yet."""
+        _, beams, most = self.seen_BKP.shape
+        room = self.cache[0][0].shape[2]
+        if room < (self.length + 1) * beams:
+            more = min(most - room, max(4, self.length // 4) * beams)
+            self.cache = [(F.pad(key, (0, 0, 0, more)), F.pad(value, (0, 0, 0, more))) for key, value in self.cache]
 
 
 class _Block(Block):
@@ -124,11 +135,10 @@ class _Block(Block):
         beams = state.seen_BKP.shape[1]
         begin, end = state.length * beams, (state.length + 1) * beams
         query, key, value = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
-        cache[0][:, :, begin:end] = key
-        cache[1][:, :, begin:end] = value
-        seen = state.seen_BKP[:, None, : x_BKD.shape[1], :end] if beams > 1 else None  # a single beam sees everything
-        mixed = F.scaled_dot_product_attention(query, cache[0][:, :, :end], cache[1][:, :, :end], attn_mask=seen)
-        x_BKD = x_BKD + self.attention.out(mixed.transpose(1, 2).flatten(2))
-        seen = None if state.seen_BM is None else state.seen_BM[:, None, None, :]
-        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD)), *memory, seen))
+        for kept_BHCD, new in zip(cache, (key, value), strict=True):
+            kept_BHCD[:, :, begin:end] = new
+        own = state.seen_BKP[:, None, : x_BKD.shape[1], : cache[0].shape[2]]
+        x_BKD = x_BKD + self.attention.out(attend(query, cache[0].mT, cache[1], own))
+        real = None if state.seen_BM is None else state.seen_BM[:, None, None, :]
+        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD)), *memory, real))
         return x_BKD + self.mlp(self.norm_mlp(x_BKD))

@@ -23,6 +23,9 @@ class Limits(Checked):
     """Words, or several in a row, that no text may hold."""
     prompt: str = ""
     """Beginning that every text goes on from."""
+    precision: str = "float32"
+    """What a transformer computes in while it writes: float32, bfloat16, or auto: bfloat16 where this machine multiplies
+    faster in it. Other decoders write in float32."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "without", as_words(self.without))
@@ -34,6 +37,8 @@ class Limits(Checked):
         self.require(0 <= self.min_tokens <= self.max_tokens, "min_tokens", lengths)
         runs = "it is 0 (any run may repeat) or more, for example no_repeat_ngram=3"
         self.require(self.no_repeat_ngram >= 0, "no_repeat_ngram", runs)
+        known = ("float32", "bfloat16", "auto")
+        self.require(self.precision in known, "precision", f"it is one of {', '.join(known)}")
 
 
 @dataclass(frozen=True, kw_only=True)

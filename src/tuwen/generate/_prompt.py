@@ -1,4 +1,4 @@
-"""Texts that go on from a given beginning, for every way of writing."""
+"""What every way of writing begins with: a decoder in the precision that is asked for, that has said the prompt."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ import torch
 from torch import Tensor
 
 from tuwen.errors import ConfigError
+from tuwen.generate._limits import Limits
 from tuwen.generate._logits import never
 from tuwen.generate._words import spelled
+from tuwen.machine import choose_precision
 from tuwen.types import Latent
+
+
+def ready(decoder: Any, config: Limits, latent: Latent) -> Any:
+    """The decoder that a way of writing asks; raises as `begun`."""
+    precision = choose_precision(config.precision, latent.pooled.device)
+    if precision is torch.bfloat16 and hasattr(decoder, "rounded"):
+        decoder = decoder.rounded()
+    return begun(decoder, config.prompt)
 
 
 def begun(decoder: Any, prompt: str) -> Any:

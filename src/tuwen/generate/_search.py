@@ -95,11 +95,11 @@ class Search:
 
     def _candidates(self, logits_NV: Tensor, less_RV: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """The C = 2 K best continuations of each picture, best first: total, beam and token, each (R, C)."""
-        shift_RK = self.total_RK - logits_NV.logsumexp(-1).view_as(self.total_RK)
-        self.rules(logits_NV, self.said_RKT[:, :, : self.step])
+        logprob_NV = logits_NV.log_softmax(-1)
+        self.rules(logprob_NV, self.said_RKT[:, :, : self.step])
         if less_RV is not None:
-            logits_NV = logits_NV - less_RV.repeat_interleave(self.config.beams, 0)
-        total_RC, beam_RC, token_RC = highest(logits_NV, shift_RK, 2 * self.config.beams)
+            logprob_NV -= less_RV.repeat_interleave(self.config.beams, 0)
+        total_RC, beam_RC, token_RC = highest(logprob_NV, self.total_RK, 2 * self.config.beams)
         if less_RV is not None:
             total_RC = total_RC + less_RV.gather(1, token_RC)
         return total_RC, beam_RC, token_RC

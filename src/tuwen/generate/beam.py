@@ -8,7 +8,7 @@ import torch
 
 from tuwen.decode._text import Steps
 from tuwen.generate._limits import Ranked
-from tuwen.generate._prompt import begun
+from tuwen.generate._prompt import ready
 from tuwen.generate._search import Search
 from tuwen.generate._written import Cancelled, Emit, Written, fill_holes
 from tuwen.types import Latent
@@ -56,7 +56,7 @@ class Beam:
         made: list[list[Written]] = [[] for _ in range(len(latent))]
         if not made:
             return made
-        decoder = begun(decoder, self.config.prompt)
+        decoder = ready(decoder, self.config, latent)
         search = Search(self.config, decoder, len(latent), latent.pooled.device)
         state = decoder.start(latent, beams=self.config.beams)
 

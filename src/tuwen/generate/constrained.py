@@ -11,7 +11,7 @@ from tuwen.decode._text import Steps
 from tuwen.errors import ConfigError
 from tuwen.generate._limits import Ranked, as_words
 from tuwen.generate._logits import NEVER, Rules
-from tuwen.generate._prompt import begun
+from tuwen.generate._prompt import ready
 from tuwen.generate._required import Beginning, Required
 from tuwen.generate._written import Cancelled, Emit, Written, fill_holes
 from tuwen.types import Latent
@@ -75,7 +75,7 @@ class Constrained:
         made: list[list[Written]] = [[] for _ in range(len(latent))]
         if not made:
             return made
-        decoder = begun(decoder, self.config.prompt)
+        decoder = ready(decoder, self.config, latent)
         search = _Search(self.config, decoder, len(latent), latent.pooled.device)
         state = decoder.start(latent, beams=self.config.beams)
         while search.pictures:
@@ -140,7 +140,7 @@ class _Search:
 
     def _offers(self, beams: list[Beginning], logits_NV: Tensor) -> list[dict[int, float]]:
         """For every beginning token -> log-probability, of the best ones and of those that bring it on."""
-        logprob_NV = logits_NV - logits_NV.logsumexp(-1, keepdim=True)
+        logprob_NV = logits_NV.log_softmax(-1)
         wanted = [(row, token) for row, one in enumerate(beams) for token in self.required.next(one)]
         worth = _at(logprob_NV, wanted)  # before the rules: the words come first
         self.rules(logprob_NV, torch.tensor([one.said for one in beams], dtype=torch.int64, device=self.device))

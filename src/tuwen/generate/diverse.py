@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tuwen.decode._text import Steps
 from tuwen.generate._limits import Ranked
-from tuwen.generate._prompt import begun
+from tuwen.generate._prompt import ready
 from tuwen.generate._search import Search
 from tuwen.generate._written import Cancelled, Emit, Written, fill_holes
 from tuwen.types import Latent
@@ -69,7 +69,7 @@ class Diverse:
         made: list[list[Written]] = [[] for _ in range(len(latent))]
         if not made:
             return made
-        decoder = begun(decoder, self.config.prompt)
+        decoder = ready(decoder, self.config, latent)
         groups = _Groups(self.config, decoder, len(latent), latent.pooled.device)
         state = decoder.start(latent, beams=self.config.beams)
         while len(groups):

@@ -10,7 +10,7 @@ from tuwen.decode._text import Steps
 from tuwen.generate._limits import Limits
 from tuwen.generate._lines import Lines
 from tuwen.generate._logits import Rules
-from tuwen.generate._prompt import begun
+from tuwen.generate._prompt import ready
 from tuwen.generate._written import Cancelled, Emit, Written
 from tuwen.types import Latent
 
@@ -49,7 +49,7 @@ class Greedy:
         """
         if not len(latent):
             return []
-        decoder, device = begun(decoder, self.config.prompt), latent.pooled.device
+        decoder, device = ready(decoder, self.config, latent), latent.pooled.device
         rules = Rules(self.config, decoder, device)
         steps = min(self.config.max_tokens, decoder.max_tokens)
         lines = Lines(decoder, len(latent), device, steps=steps, emit=emit)

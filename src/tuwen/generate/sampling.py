@@ -10,7 +10,7 @@ from tuwen.decode._text import Steps
 from tuwen.generate._drawn import Drawn, gumbel, narrowed
 from tuwen.generate._lines import Lines
 from tuwen.generate._logits import Rules
-from tuwen.generate._prompt import begun
+from tuwen.generate._prompt import ready
 from tuwen.generate._written import Cancelled, Emit, Written
 from tuwen.types import Latent
 
@@ -59,7 +59,7 @@ class Sampling:
         if not len(latent):
             return []
         c, device, pictures = self.config, latent.pooled.device, len(latent)
-        decoder = begun(decoder, c.prompt)
+        decoder = ready(decoder, c, latent)
         rules, each = Rules(c, decoder, device), c.samples or c.best
         lines = Lines(decoder, pictures, device, steps=min(c.max_tokens, decoder.max_tokens), each=each, emit=emit)
         generator = torch.Generator().manual_seed(c.seed)
