@@ -47,7 +47,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--rows", type=int, default=0, help="texts that are drawn; 0: as the aim says")
     parser.add_argument("--guidance", type=float, nargs="+", default=[1.0, 2.0, 4.0])
-    parser.add_argument("--guidance-until", type=float, nargs="+", default=[0.5], help="part of the way that it leads")
+    parser.add_argument("--guidance-from", type=float, nargs="+", default=[0.0], help="part of the way without it")
+    parser.add_argument("--guidance-until", type=float, nargs="+", default=[0.5], help="part of the way where it ends")
     parser.add_argument("--draw-steps", type=int, default=20, help="steps from noise to picture")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=2)
@@ -93,9 +94,14 @@ def ways(args: argparse.Namespace, model: Any) -> list[dict[str, float]]:
     if not hasattr(part, "velocity"):
         return [{"guidance": guidance} for guidance in args.guidance]
     led = [
-        (guidance, until) for guidance in args.guidance for until in args.guidance_until[: None if guidance > 1 else 1]
+        {"guidance": guidance, "guidance_from": begin, "guidance_until": until, "steps": args.draw_steps}
+        for guidance in args.guidance
+        for begin in args.guidance_from
+        for until in args.guidance_until
     ]
-    return [{"guidance": guidance, "guidance_until": until, "steps": args.draw_steps} for guidance, until in led]
+    return [
+        way for place, way in enumerate(led) if way["guidance"] > 1 or way["guidance"] != led[place - 1]["guidance"]
+    ]
 
 
 def drawn(model: Any, texts: Sequence[str], way: dict[str, Any]) -> tuple[list[np.ndarray], float]:
@@ -117,8 +123,9 @@ def keep_sheet(args: argparse.Namespace, name: str, pictures: Sequence[np.ndarra
 
 
 def told(way: dict[str, Any]) -> str:
-    until = f" until {way['guidance_until']:g}" if way.get("guidance", 0) > 1 and "guidance_until" in way else ""
-    return f"{way['guidance']:g}{until}" if way else ""
+    led = way.get("guidance", 0) > 1 and "guidance_until" in way
+    part = f" from {way['guidance_from']:g} until {way['guidance_until']:g}" if led else ""
+    return f"{way['guidance']:g}{part}" if way else ""
 
 
 # -- scenes ------------------------------------------------------------------------------------------------------------

@@ -72,10 +72,20 @@ def test_guidance_leads_for_the_first_part_of_the_way(config):
     assert len({guidance for _, guidance in flow.asked}) == 2
 
 
+def test_guidance_may_begin_later(config):
+    flow = Known(lambda x, t: x)
+    asked = replace(config, steps=8, guidance=2.5, guidance_from=0.25, guidance_until=0.75)
+    asked.build()(flow, latent(3), noise())
+    assert all(guidance == (2.5 if 0.25 <= t < 0.75 else 1.0) for t, guidance in flow.asked)
+    assert len({guidance for _, guidance in flow.asked}) == 2
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.25])
 @pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0, 2.5])
-def test_looks_at_the_network_are_counted(config, guidance):
+def test_looks_at_the_network_are_counted(config, guidance, begin):
     """Guidance but 0 and 1 takes two. The last step of heun is a look short."""
-    flow, asked = Known(lambda x, t: x), replace(config, steps=20, guidance=guidance, guidance_until=0.5)
+    flow = Known(lambda x, t: x)
+    asked = replace(config, steps=20, guidance=guidance, guidance_from=begin, guidance_until=0.5)
     asked.build()(flow, latent(3), noise())
     looks = sum(1 if led in (0, 1) else 2 for _, led in flow.asked)
     assert asked.looks * 20 == pytest.approx(looks, abs=2)
@@ -110,6 +120,10 @@ def test_what_cannot_be_is_refused(config):
         replace(config, guidance=-1.0).build()
     with pytest.raises(ConfigError, match="guidance_until is 2.0; it is from 0 to 1"):
         replace(config, guidance_until=2.0).build()
+    with pytest.raises(
+        ConfigError, match=r"guidance_from is 0.6; it is from 0 to guidance_until, 0.5; set guidance_from=0"
+    ):
+        replace(config, guidance_from=0.6, guidance_until=0.5).build()
 
 
 # -- near a picture, and away from a text -------------------------------------------------------------------------

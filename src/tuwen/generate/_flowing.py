@@ -38,6 +38,9 @@ class Flowing(Guided):
     """1: as learned; more: closer to what is said, and less varied; 0: as if nothing were said."""
     steps: int = 20
     """Steps of equal length, 1 or more."""
+    guidance_from: float = 0.0
+    """The moment, from 0 (noise) to 1, from which on guidance leads: what is drawn later is as varied as was learned. For
+    classes, each of which looks many ways, 0.2 to 1 with a guidance of 12 is truer and more varied than 0 to 1 with 5."""
     guidance_until: float = 0.5
     """The moment, from 0 (noise) to 1, up to which guidance leads: what is where is decided early. Later it leaves specks, and
     takes a second look at the network. 1: all the way."""
@@ -47,13 +50,18 @@ class Flowing(Guided):
         self.require(
             0 <= self.guidance_until <= 1, "guidance_until", "it is from 0 to 1, for example guidance_until=0.5"
         )
+        self.require(
+            0 <= self.guidance_from <= self.guidance_until,
+            "guidance_from",
+            f"it is from 0 to guidance_until, {self.guidance_until:g}; set guidance_from=0 or a larger guidance_until",
+        )
         self.require(self.steps >= 1, "steps", "it is at least 1, for example steps=20")
 
     @property
     def looks(self) -> float:
         """At the network in a step, on the average of the way: two where guidance leads, else one."""
         if self.guidance > 1:
-            return 1 + self.guidance_until
+            return 1 + self.guidance_until - self.guidance_from
         return 1.0 if self.guidance in (0, 1) else 2.0
 
 
@@ -133,7 +141,7 @@ class Walk:
         config = self.config
 
         def velocity(x_PCHW: Tensor, t: float) -> Tensor:
-            led = config.guidance <= 1 or t < config.guidance_until
+            led = config.guidance <= 1 or config.guidance_from <= t < config.guidance_until
             guidance = config.guidance if led else 1.0
             if away is None or not led:
                 return decoder.velocity(x_PCHW, t, latent, guidance)

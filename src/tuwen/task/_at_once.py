@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from tuwen.model import CrossModal
     from tuwen.task.draw import Request
 
-OF_NOISE = ("mask", "without", "method", "guidance", "guidance_until", "steps", "temperature", "top_k", "top_p")
+OF_NOISE = (
+    "mask",
+    "without",
+    "method",
+    "guidance",
+    "guidance_from",
+    "guidance_until",
+    "steps",
+    "temperature",
+    "top_k",
+    "top_p",
+)
 """Options of models whose pictures come of noise."""
 _log = logging.getLogger("tuwen")
 
