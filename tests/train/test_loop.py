@@ -18,11 +18,11 @@ from PIL import Image
 from tests.tiny import SETTINGS, largest_difference, rows
 
 import tuwen
-from tuwen import cli
+from tuwen import cli, machine
 from tuwen._tensors import read_tensors
 from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.evaluation import Evaluation, evaluate
-from tuwen.train import checkpoint, precision
+from tuwen.train import checkpoint
 from tuwen.train.checkpoint import newest_state
 from tuwen.train.looks import Looks
 from tuwen.train.loop import Run, train, weighted
@@ -321,11 +321,11 @@ def test_a_run_killed_before_its_first_whole_state_begins_anew_and_ends_the_same
 
 
 def test_resume_keeps_precision_and_settings_and_says_what_has_no_effect(tmp_path, monkeypatch):
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda device: False)
+    monkeypatch.setattr(machine, "bfloat16_pays", lambda device: False)
     auto = ("train.precision=auto",)
     with pytest.raises(KeyboardInterrupt):
         learn(tmp_path, settings=auto, steps=6, report=interrupt_at(3))
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda device: True)  # the machine is busy now
+    monkeypatch.setattr(machine, "bfloat16_pays", lambda device: True)  # the machine is busy now
     heard = []
     run = Run(Setup("scenes:0:32", tmp_path, "coca", ("train.lr=0.5",), resume=True, report=heard.append))
     run.begin()
