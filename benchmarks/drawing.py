@@ -21,6 +21,7 @@ Model directories in --keep that are there already are judged and not trained ag
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -93,14 +94,11 @@ def ways(args: argparse.Namespace, model: Any) -> list[dict[str, float]]:
         return [{}]
     if not hasattr(part, "velocity"):
         return [{"guidance": guidance} for guidance in args.guidance]
-    led = [
+    parts = list(itertools.product(args.guidance_from, args.guidance_until))
+    return [
         {"guidance": guidance, "guidance_from": begin, "guidance_until": until, "steps": args.draw_steps}
         for guidance in args.guidance
-        for begin in args.guidance_from
-        for until in args.guidance_until
-    ]
-    return [
-        way for place, way in enumerate(led) if way["guidance"] > 1 or way["guidance"] != led[place - 1]["guidance"]
+        for begin, until in parts[: None if guidance > 1 else 1]
     ]
 
 

@@ -48,6 +48,8 @@ TERMS = (
     "alignment",
 )
 STEPS = (1, 10, 50)
+ROUNDING = ("multimodal-autoencoder",)
+"""Learns so fast that what processors round differently is 0.5 % after 50 steps."""
 
 
 def losses(recipe, folder):
@@ -78,8 +80,8 @@ def test_losses_are_those_that_were_stored(recipe, tmp_path):
     found = losses(recipe, tmp_path)
     assert stored.keys() == found.keys() == {str(step) for step in STEPS}
     for step, terms in stored.items():
-        # processors round differently, and what learns fast makes that larger: 0.5 % after 50 steps have been seen
-        assert found[step] == pytest.approx(terms, rel=1e-4 if int(step) < STEPS[-1] else 1e-2), f"step {step}"
+        late = recipe in ROUNDING and int(step) == STEPS[-1]
+        assert found[step] == pytest.approx(terms, rel=1e-2 if late else 1e-4), f"step {step}"
     if "critic" in found["1"]:
         return  # two that learn against each other need not get anywhere
     learned = "caption" if "caption" in found["1"] else "loss"  # not how evenly an untrained attention is spread

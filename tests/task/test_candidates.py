@@ -30,17 +30,17 @@ def test_by_hand():
 
 
 def test_the_one_that_fits_is_kept():
-    """With little guidance half of the pictures are as it is said; of six the judge finds one more often, in 32 each."""
+    """With little guidance few pictures are as it is said; of six the judge finds one far more often, in 32 each."""
     model, texts = drawing.flow(), [f"a {colour} picture" for colour in eight.COLOURS]
 
     def drawn(**options):
-        return model.draw(texts, guidance=0.3, steps=5, **options)
+        return model.draw(texts, guidance=0.2, steps=5, **options)
 
     def right(answers):
         return sum(nearest(one.pictures[0]) == colour for one, colour in zip(answers, eight.COLOURS, strict=True))
 
     judged = [drawn(seed=seed, candidates=6, judge=str(eight.directory())) for seed in range(4)]
-    assert sum(map(right, judged)) >= sum(right(drawn(seed=seed)) for seed in range(4)) + 4
+    assert sum(map(right, judged)) >= sum(right(drawn(seed=seed)) for seed in range(4)) + 8
     six = judged[0]
     assert all(len(answer.pictures) == len(answer.match) == 1 and -1 <= answer.match[0] <= 1 for answer in six)
     assert draw.show(six[0]).endswith(f"seed 0, match {six[0].match[0]:.3f}")

@@ -90,8 +90,8 @@ class Request:
     penalty: float | None = None
     """Weight against saying again what was said, 0 to 1; 0.6 if not given. For contrastive."""
     precision: str = "float32"
-    """What a transformer computes in while it writes: float32, the same texts on every machine; bfloat16; or auto, which is
-    bfloat16 where this machine multiplies faster in it. In it a few captions differ by a word."""
+    """What a transformer computes in while it writes: float32, bfloat16, or auto, which is bfloat16 where this machine
+    multiplies faster in it. In bfloat16 a few captions differ by a word."""
     rerank: bool = False
     """Give those captions of all that were followed or drawn that match the picture best, in that order; for models
     that match."""
