@@ -11,6 +11,7 @@ from tuwen.layers import (
     Dropout,
     Mlp,
     SelfAttention,
+    attention,
     init_transformer,
     masked_mean,
 )
@@ -75,6 +76,24 @@ def test_self_attention_is_that_of_pytorch(masked):
     seen = mask_BT if masked else None
     expected, _ = theirs(x_BTD, x_BTD, x_BTD, key_padding_mask=None if seen is None else ~seen)
     torch.testing.assert_close(part(x_BTD, seen), expected)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_in_bfloat16_is_that_of_float32_with_its_gradients(causal):
+    """Within what rounding to 8 bits makes; the second row sees nothing and becomes 0, as in float32."""
+    rows = [torch.randn(2, H, T, 4, requires_grad=True) for _ in range(3)]
+    rounded = [row.detach().bfloat16().requires_grad_() for row in rows]
+    seen = None if causal else torch.tensor([[True, True, False, True, False], [False] * T])[:, None, None]
+    for q, k, v in (rows, rounded):
+        mixed = attention(q, k, v, seen, causal=causal)
+        (mixed * torch.linspace(-1, 1, 4, dtype=mixed.dtype)).sum().backward()
+    exact = attention(*rows, seen, causal=causal)
+    assert (attention(*rounded, seen, causal=causal) - exact).abs().max() < 0.03
+    assert causal or attention(*rounded, seen)[1].abs().max() == 0
+    for row, other in zip(rows, rounded, strict=True):
+        assert (row.grad - other.grad).abs().max() < 0.05
+        assert row.grad.abs().max() > 0.2
+        assert causal or other.grad[1].abs().max() == 0
 
 
 def test_cross_attention_reads_real_memory_only():

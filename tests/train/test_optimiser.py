@@ -188,6 +188,22 @@ def test_orthogonal_keeps_directions_and_makes_them_equally_long():
         assert values.min() > 0.5 and values.max() < 1.25
 
 
+@pytest.mark.parametrize("columns", [8, 64])
+def test_orthogonal_of_long_and_square_matrices_is_the_same_iteration_in_both_precisions(columns):
+    random = torch.Generator().manual_seed(0)
+    left, right = (
+        torch.linalg.qr(torch.randn(2, n, 8, generator=random, dtype=torch.float64))[0] for n in (8, columns)
+    )
+    matrix_NRC = left @ torch.diag(torch.linspace(0.3, 3, 8, dtype=torch.float64)) @ right.mT
+    x = matrix_NRC / matrix_NRC.norm(dim=(1, 2), keepdim=True)
+    for _ in range(5):
+        gram = x @ x.mT
+        x = 3.4445 * x - 4.775 * gram @ x + 2.0315 * gram @ gram @ x
+    assert (orthogonal(matrix_NRC.float()) - x).abs().max() < 1e-4
+    assert (orthogonal(matrix_NRC.float(), torch.bfloat16) - x).abs().max() < 0.05
+    assert orthogonal(matrix_NRC.float(), torch.bfloat16).dtype == torch.float32
+
+
 class Words(nn.Module):
     def __init__(self):
         super().__init__()

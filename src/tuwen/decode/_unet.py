@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuwen.layers import Mlp
+from tuwen.layers import Mlp, attention
 
 
 class UNet(nn.Module):
@@ -154,7 +154,7 @@ class _Layer(nn.Module):
         key, value = (torch.cat(pair, 1) for pair in zip(own, self.words(tokens_PTD).chunk(2, -1), strict=True))
         seen = None if mask_PT is None else F.pad(mask_PT, (x.shape[1], 0), value=True)[:, None, None]
         query, key, value = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (query, key, value))
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        mixed = attention(query, key, value, seen)
         x = x + (1 + gate) * self.out(mixed.transpose(1, 2).flatten(2))
         x = x + (1 + gate_mlp) * self.mlp(self.norm(x) * (1 + scale_mlp) + shift_mlp)
         return x.transpose(1, 2).unflatten(2, x_PDHW.shape[2:])

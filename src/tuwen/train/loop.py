@@ -144,7 +144,7 @@ class Run:
         train, state = self.recipe.train, self.setup.state
         torch.manual_seed(train.seed)
         self.weights = list(trainable(self.model).values())
-        self.optimiser = make_optimiser(self.model, train)
+        self.optimiser = make_optimiser(self.model, train, self.machine.precision)
         self.average = Average(self.model, train.ema)
         self.critics = Critics(self.objectives, self.made_first)
         self.step, self.saved, self.planned = 0, -1, False

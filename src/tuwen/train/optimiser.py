@@ -28,12 +28,14 @@ def learns_norms(model: nn.Module) -> bool:
     return any(m.training for m in model.train().modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
 
 
-def make_optimiser(model: nn.Module, train: Train) -> torch.optim.AdamW:
+def make_optimiser(model: nn.Module, train: Train, precision: torch.dtype = torch.float32) -> torch.optim.AdamW:
     """AdamW: matrices decay, vectors and scalars do not; fine-tuned pretrained parts have a learning rate of their own.
 
     With `train.optimiser=muon` the weights of linear layers and convolutions are moved by Muon (`hidden_maps`), all else by
     AdamW.
 
+    Args:
+        precision: of the products of Muon.
     Source:
         Loshchilov and Hutter 2019, arXiv:1711.05101.
     """
@@ -51,8 +53,9 @@ def make_optimiser(model: nn.Module, train: Train) -> torch.optim.AdamW:
         }
         for (decays, old, orthogonal), ps in groups.items()
     ]
-    kind = Muon if turned else torch.optim.AdamW
-    return kind(made, lr=train.lr, betas=train.betas, fused=True)
+    if not turned:
+        return torch.optim.AdamW(made, lr=train.lr, betas=train.betas, fused=True)
+    return Muon(made, lr=train.lr, betas=train.betas, fused=True, precision=precision)
 
 
 def hidden_maps(model: nn.Module) -> list[nn.Parameter]:
@@ -66,13 +69,17 @@ class Muon(torch.optim.AdamW):
     """AdamW, but groups with `orthogonal` move along their momentum made orthogonal: all its directions equally far.
 
     Steps are as long as AdamW's would be, so both take the same learning rate. Unlike torch.optim.Muon it takes
-    convolutions, as (out, the rest), works in float32, which is faster on a CPU without bfloat16, and treats all
-    matrices of one shape at once.
+    convolutions, as (out, the rest), works in the precision of the run, float32 where a CPU is slow in bfloat16, and
+    treats all matrices of one shape at once.
 
     Source:
         Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the length of a step: Liu et al. 2025,
         arXiv:2502.16982.
     """
+
+    def __init__(self, params: Any, *, precision: torch.dtype = torch.float32, **kwargs: Any):
+        super().__init__(params, **kwargs)
+        self.precision = precision
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -97,25 +104,40 @@ class Muon(torch.optim.AdamW):
             momentum.lerp_(p.grad, 1 - _MOMENTUM)
             moves.append(p.grad.lerp(momentum, _MOMENTUM).flatten(1))
             p.grad = None
-        moves_NRC = orthogonal(torch.stack(moves))
+        moves_NRC = orthogonal(torch.stack(moves), self.precision)
         length = _RMS * math.sqrt(max(moves_NRC.shape[1:]))
         for p, move_RC in zip(ps, moves_NRC, strict=True):
             p.mul_(1 - lr * decay).add_(move_RC.view_as(p), alpha=-lr * length)
 
 
-def orthogonal(matrix_NRC: Tensor) -> Tensor:
+def orthogonal(matrix_NRC: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
     """(N, R, C) -> (N, R, C): near the nearest orthogonal matrices, with singular values between 0.5 and 1.25.
 
-    Five steps of a Newton-Schulz iteration whose coefficients raise small singular values fast.
+    Five steps of a Newton-Schulz iteration whose coefficients raise small singular values fast: each multiplies the matrix
+    by a polynomial of the products of its rows. Of a long matrix in float32 the polynomials are multiplied first, which is
+    the same in fewer operations; bfloat16 is too coarse for it, since these products hold squares of singular values.
     """
     wide = matrix_NRC.shape[1] <= matrix_NRC.shape[2]
     x = matrix_NRC if wide else matrix_NRC.mT
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    for _ in range(5):
-        gram = x @ x.mT
-        gram = torch.baddbmm(gram, gram, gram, beta=-4.775, alpha=2.0315)
-        x = torch.baddbmm(x, gram, x, beta=3.4445)
-    return x if wide else x.mT
+    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).to(precision)
+    if precision == torch.float32 and x.shape[2] >= 2 * x.shape[1]:
+        gram_NRR = x @ x.mT
+        whole_NRR = step_NRR = _polynomial(gram_NRR)
+        for _ in range(4):
+            gram_NRR = step_NRR @ gram_NRR @ step_NRR
+            step_NRR = _polynomial(gram_NRR)
+            whole_NRR = step_NRR @ whole_NRR
+        x = whole_NRR @ x
+    else:
+        for _ in range(5):
+            x = _polynomial(x @ x.mT) @ x
+    return (x if wide else x.mT).to(matrix_NRC.dtype)
+
+
+def _polynomial(gram_NRR: Tensor) -> Tensor:
+    step_NRR = torch.baddbmm(gram_NRR, gram_NRR, gram_NRR, beta=-4.775, alpha=2.0315)
+    step_NRR.diagonal(dim1=1, dim2=2).add_(3.4445)
+    return step_NRR
 
 
 def set_lr(optimiser: torch.optim.Optimizer, step: int, steps: int, train: Train) -> float:
