@@ -37,6 +37,15 @@ def test_the_model_stays_as_it_was():
     assert other.tokenizer.to_json() == decoder.tokenizer.to_json()
 
 
+def test_the_rounded_copy_is_made_anew_when_weights_have_changed():
+    decoder = eight.model(match=False).decoders["text"]
+    other = decoder.rounded()
+    assert decoder.rounded() is other
+    with torch.no_grad():
+        decoder.token.weight.mul_(2)
+    torch.testing.assert_close(decoder.rounded().token.weight, other.token.weight * 2)
+
+
 @pytest.mark.parametrize("pays", [True, False])
 def test_auto_is_what_the_self_test_says(monkeypatch, pays):
     model = eight.model(match=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -61,6 +62,8 @@ class TextTransformer(Causal, TextDecoder):
             raise ShapeError(f"decode.text: width {config.width} is no multiple of heads {config.heads}")
         self.config = config
         self.memory_width = widths.tokens
+        self._copied: tuple[Any, TextTransformer] | None = None
+        """The rounded copy, and what tells its weights from others."""
 
     def settle(self, vocabulary_size: int) -> None:
         self.make_layers(vocabulary_size, self.config.max_tokens, self.config, self.memory_width)
@@ -88,8 +91,16 @@ class TextTransformer(Causal, TextDecoder):
             raise ShapeError("decode.text_transformer reads the tokens of its latent; it has none")
         return self.begun(latent.tokens, latent.mask, beams)
 
-    @torch.no_grad()
     def rounded(self) -> TextTransformer:
+        """As `TextDecoder.rounded`; the copy is made once for weights that stay as they are."""
+        weights = [(one.data_ptr(), 0 if one.is_inference() else one._version) for one in self.parameters()]
+        if self._copied is None or self._copied[0] != weights:
+            self._copied = None
+            self._copied = weights, self._round()
+        return self._copied[1]
+
+    @torch.no_grad()
+    def _round(self) -> TextTransformer:
         """Logits are shifted so that those of probable tokens are near 0, where bfloat16 is finest: as they are, three times as
         many texts would differ. GELUs are whole ones: they differ from the tanh form by less than bfloat16 does, and take a
         quarter of the time.

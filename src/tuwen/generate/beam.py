@@ -10,6 +10,7 @@ from tuwen.decode._text import Steps
 from tuwen.generate._limits import Ranked
 from tuwen.generate._prompt import ready
 from tuwen.generate._search import Search
+from tuwen.generate._shared import shared
 from tuwen.generate._written import Cancelled, Emit, Written, fill_holes
 from tuwen.types import Latent
 
@@ -40,7 +41,6 @@ class Beam:
     def __init__(self, config: Config):
         self.config = config
 
-    @torch.inference_mode()
     def __call__(
         self, decoder: Steps, latent: Latent, *, emit: Emit | None = None, cancelled: Cancelled | None = None
     ) -> list[list[Written]]:
@@ -53,6 +53,12 @@ class Beam:
         Returns:
             One list a row, best first, of at most `best` texts. A row's texts do not depend on the rows beside it.
         """
+        return shared(self._write, decoder, latent, emit, cancelled)
+
+    @torch.inference_mode()
+    def _write(
+        self, decoder: Steps, latent: Latent, emit: Emit | None, cancelled: Cancelled | None
+    ) -> list[list[Written]]:
         made: list[list[Written]] = [[] for _ in range(len(latent))]
         if not made:
             return made

@@ -12,6 +12,7 @@ from tuwen.decode._text import Steps
 from tuwen.generate._limits import Ranked
 from tuwen.generate._prompt import ready
 from tuwen.generate._search import Search
+from tuwen.generate._shared import shared
 from tuwen.generate._written import Cancelled, Emit, Written, fill_holes
 from tuwen.types import Latent
 
@@ -52,7 +53,6 @@ class Diverse:
     def __init__(self, config: Config):
         self.config = config
 
-    @torch.inference_mode()
     def __call__(
         self, decoder: Steps, latent: Latent, *, emit: Emit | None = None, cancelled: Cancelled | None = None
     ) -> list[list[Written]]:
@@ -66,6 +66,12 @@ class Diverse:
             One list a row of at most `best` different texts: the best of each group, the best of these first, then the
             second best of each, and so on.
         """
+        return shared(self._write, decoder, latent, emit, cancelled)
+
+    @torch.inference_mode()
+    def _write(
+        self, decoder: Steps, latent: Latent, emit: Emit | None, cancelled: Cancelled | None
+    ) -> list[list[Written]]:
         made: list[list[Written]] = [[] for _ in range(len(latent))]
         if not made:
             return made

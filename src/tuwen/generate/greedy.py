@@ -11,6 +11,7 @@ from tuwen.generate._limits import Limits
 from tuwen.generate._lines import Lines
 from tuwen.generate._logits import Rules
 from tuwen.generate._prompt import ready
+from tuwen.generate._shared import shared
 from tuwen.generate._written import Cancelled, Emit, Written
 from tuwen.types import Latent
 
@@ -34,7 +35,6 @@ class Greedy:
     def __init__(self, config: Config):
         self.config = config
 
-    @torch.inference_mode()
     def __call__(
         self, decoder: Steps, latent: Latent, *, emit: Emit | None = None, cancelled: Cancelled | None = None
     ) -> list[list[Written]]:
@@ -47,6 +47,12 @@ class Greedy:
         Returns:
             One list a row, each of one text. A row's text does not depend on the rows beside it.
         """
+        return shared(self._write, decoder, latent, emit, cancelled)
+
+    @torch.inference_mode()
+    def _write(
+        self, decoder: Steps, latent: Latent, emit: Emit | None, cancelled: Cancelled | None
+    ) -> list[list[Written]]:
         if not len(latent):
             return []
         decoder, device = ready(decoder, self.config, latent), latent.pooled.device
