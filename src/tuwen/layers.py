@@ -104,11 +104,12 @@ def attention(
     if not on_cpu_rounded or num * length > _SCORES:
         return F.scaled_dot_product_attention(query_BHTD, key_BHMD, value_BHMD, attn_mask=seen, is_causal=causal)
     score_BHTM = (query_BHTD * query_BHTD.shape[-1] ** -0.5) @ key_BHMD.mT
+    least = torch.finfo(score_BHTM.dtype).min / 2
     if causal:
-        score_BHTM = score_BHTM + score_BHTM.new_full(score_BHTM.shape[-2:], -torch.inf).triu(1)
+        score_BHTM += score_BHTM.new_full(score_BHTM.shape[-2:], least).triu(1)
     if seen is None:
         return score_BHTM.softmax(-1) @ value_BHMD
-    score_BHTM = score_BHTM.masked_fill(~seen, torch.finfo(score_BHTM.dtype).min)
+    score_BHTM += torch.zeros_like(seen, dtype=score_BHTM.dtype).masked_fill(~seen, least)
     return (score_BHTM.softmax(-1) @ value_BHMD) * seen.any(-1, keepdim=True)
 
 
