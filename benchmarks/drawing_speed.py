@@ -132,7 +132,10 @@ class Ours:
         with torch.inference_mode():
             self.latent = of_texts(model, texts[: args.batch])
         self.noise = self.decoder.noise(args.batch, torch.Generator().manual_seed(0))
-        self.walk = Euler(steps=args.steps, guidance=GUIDANCE, guidance_until=until).build()
+        self.walks = {
+            kind: Euler(steps=args.steps, guidance=GUIDANCE, guidance_until=until, precision=kind).build()
+            for kind in PRECISIONS
+        }
         self.parameters = sum(p.numel() for p in self.decoder.network.parameters())
         with FlopCounterMode(display=False) as counted, torch.no_grad():
             self.decoder.velocity(self.noise, 0.5, self.latent, GUIDANCE)
@@ -140,8 +143,7 @@ class Ours:
 
     def __call__(self, precision: str) -> float:
         self.model.eval()
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            return seconds(lambda: self.walk(self.decoder, self.latent, self.noise))
+        return seconds(lambda: self.walks[precision](self.decoder, self.latent, self.noise))
 
     def close(self) -> None: ...
 

@@ -66,6 +66,10 @@ def _rate(kind: torch.dtype, limit_s: float = 0.012) -> float:
     return count / spent
 
 
+PRECISIONS = ("float32", "bfloat16", "auto")
+"""What can be asked for."""
+
+
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     """bfloat16 or float32; auto: by the self-test."""
     if wanted == "auto":

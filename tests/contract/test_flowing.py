@@ -12,7 +12,7 @@ from tuwen import registry
 from tuwen.decode import image_flow
 from tuwen.errors import ConfigError
 from tuwen.generate._flowing import Flowing, Kept, Like, _back
-from tuwen.types import Latent
+from tuwen.types import Latent, Widths
 
 NAMES = made_by("generate", Flowing)
 
@@ -206,3 +206,44 @@ def test_guidance_leads_away_from_another_text(config):
     made = replace(config, guidance=3.0, guidance_until=1.0).build()(flow, two, noise(), away=one)
     torch.testing.assert_close(made, noise() + 4)
     assert {guidance for _, guidance in flow.asked} == {1.0}
+
+
+# -- precision and cores -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_in_bfloat16_pictures_are_nearly_the_same(config):
+    torch.manual_seed(0)
+    flow = image_flow.Config.tiny().build(Widths(12, 10)).eval()
+    begin = flow.noise(3, torch.Generator().manual_seed(0))
+    one, other = (replace(config, precision=kind).build()(flow, latent(3), begin) for kind in ("float32", "bfloat16"))
+    assert 0 < (one - other).abs().max() < 0.1 and other.dtype == torch.float32
+    with pytest.raises(ConfigError, match="precision is 'half'; it is one of float32, bfloat16, auto"):
+        replace(config, precision="half").build()
+
+
+def test_pictures_shared_out_among_threads_are_the_same(config, two_threads):
+    flow, told = Known(lambda x, t: t - x), []
+    made = config.build()(flow, latent(9), noise(9), told=lambda *done: told.append(done))
+    assert told == [(step, config.steps) for step in range(1, config.steps + 1)]
+    assert len({t for t, _ in flow.asked}) * 2 <= len(flow.asked)  # both threads looked
+    torch.set_num_threads(1)
+    torch.testing.assert_close(made, config.build()(flow, latent(9), noise(9)))
+
+
+def test_a_walk_that_is_stopped_ends_in_all_threads(config, two_threads):
+    flow = Known(lambda x, t: t - x)
+
+    def stop(step, steps):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        replace(config, steps=10_000).build()(flow, latent(9), noise(9), told=stop)
+    assert len(flow.asked) < 20_000

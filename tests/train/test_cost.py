@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tuwen.recipe import Train
-from tuwen.train.cost import fitting
+from tuwen.train.cost import fitting, paced
 
 TRAIN = Train(time_limit_s=100.0, evaluations=12)
 
@@ -32,3 +32,12 @@ def test_no_more_steps_than_were_asked_for():
 def test_three_looks_are_taken_whatever_they_cost():
     steps, looks, left_s = fitting(TRAIN, 20, [1.0] * 20, 50.0)
     assert (steps, looks) == (21, 3) and left_s < 0
+
+
+def test_a_plan_follows_the_pace():
+    assert paced(TRAIN, 100, 200, 0.5, 50.0) == 200
+    assert paced(TRAIN, 100, 200, 0.51, 50.0) == 200  # two steps of a hundred too many
+    assert paced(TRAIN, 100, 200, 0.625, 50.0) == 180
+    assert paced(TRAIN, 100, 200, 0.4, 50.0) == 225
+    assert paced(replace(TRAIN, steps=210), 100, 200, 0.4, 50.0) == 210
+    assert paced(TRAIN, 100, 200, 0.5, -1.0) == 100

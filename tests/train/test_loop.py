@@ -234,10 +234,26 @@ def test_a_time_limit_becomes_a_number_of_steps_that_is_stored(tmp_path):
     planned = newest_state(tmp_path).plain
     assert planned["planned"]
     assert planned["steps"] == of(events, "done")[0]["step"] > 20
-    assert {event["steps"] for event in of(events, "step") if event["step"] > 20} == {planned["steps"]}
     looks = [event["step"] for event in of(events, "evaluation")]
     assert len(looks) == len(set(looks))
     assert of(events, "step")[-1]["lr"] < 1e-4  # the schedule has come to its end
+
+
+def test_a_time_limit_is_kept_where_steps_become_slower(tmp_path, monkeypatch):
+    """From step 40 on each waits; a run that kept to its plan would take several times as long."""
+    learn_one = Run.learn
+
+    def slow(run, batch):
+        if run.step > 40:
+            time.sleep(0.02)
+        return learn_one(run, batch)
+
+    monkeypatch.setattr(Run, "learn", slow)
+    began = time.monotonic()
+    events = learn(tmp_path, time_limit_s=3.0)
+    assert time.monotonic() - began < 9.0
+    plans = [event["steps"] for event in of(events, "step") if event["step"] > 20]
+    assert plans[-1] < plans[0] and of(events, "done")[0]["step"] == plans[-1]
 
 
 def test_a_time_limit_with_steps_ends_at_the_first_of_both(tmp_path):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from tuwen.generate._checked import Guided
+from tuwen.generate._shared import by_cores
+from tuwen.machine import PRECISIONS, autocast, choose_precision
 from tuwen.types import Latent
+
+_LEAST = 4
+"""Pictures below which a core of its own does not pay."""
 
 Told = Callable[[int, int], None]
 """Called with the steps that are done and all of them."""
@@ -44,6 +50,8 @@ class Flowing(Guided):
     guidance_until: float = 0.5
     """The moment, from 0 (noise) to 1, up to which guidance leads: what is where is decided early. Later it leaves specks, and
     takes a second look at the network. 1: all the way."""
+    precision: str = "float32"
+    """What the network computes in: float32, bfloat16, or auto: bfloat16 where this machine multiplies faster in it."""
 
     def check(self) -> None:
         super().check()
@@ -56,6 +64,7 @@ class Flowing(Guided):
             f"it is from 0 to guidance_until, {self.guidance_until:g}; set guidance_from=0 or a larger guidance_until",
         )
         self.require(self.steps >= 1, "steps", "it is at least 1, for example steps=20")
+        self.require(self.precision in PRECISIONS, "precision", f"it is one of {', '.join(PRECISIONS)}")
 
     @property
     def looks(self) -> float:
@@ -86,6 +95,10 @@ class Like:
     kept: Kept | None = None
 
 
+class _Over(Exception):
+    """Other rows of a walk are not wanted any more."""
+
+
 class Walk:
     """Base of the ways of following a flow; a subclass says how one step is made.
 
@@ -102,7 +115,6 @@ class Walk:
         """How many are made from a moment on: each about as long as from the beginning."""
         return max(1, round(self.config.steps * (1 - begin)))
 
-    @torch.inference_mode()
     def __call__(
         self,
         decoder: Flows,
@@ -118,23 +130,57 @@ class Walk:
         Args:
             away: guidance leads away from what would be drawn of this; None: away from what would be drawn of nothing.
             like: pictures to begin near. Less of the way takes fewer steps, each as long as without it.
+            told: may raise, which ends the walk.
         """
+        if like is not None:
+            return self._walk(decoder, latent, noise_PCHW, away, like, told)
+        over = Event()
+
+        def part(rows_R: Tensor) -> Tensor:
+            """The first one tells of its steps, and the others end where telling raises."""
+
+            def tell(step: int, steps: int) -> None:
+                if rows_R[0] == 0 and told:
+                    try:
+                        told(step, steps)
+                    except BaseException:
+                        over.set()
+                        raise
+                elif over.is_set():
+                    raise _Over
+
+            some = None if away is None else away.rows(rows_R)
+            return self._walk(decoder, latent.rows(rows_R), noise_PCHW[rows_R], some, None, tell)
+
+        return torch.cat(by_cores(part, latent, least=_LEAST))
+
+    @torch.inference_mode()
+    def _walk(
+        self,
+        decoder: Flows,
+        latent: Latent,
+        noise_PCHW: Tensor,
+        away: Latent | None,
+        like: Like | None,
+        told: Told | None,
+    ) -> Tensor:
         begin = 0.0 if like is None else 1 - like.strength
         steps, length = self.steps(begin), (1 - begin) / self.steps(begin)
         x_PCHW = noise_PCHW if like is None else _between(decoder, noise_PCHW, like, begin)
         kept = None if like is None else like.kept
         velocity, memory = self._velocity(decoder, latent, away), dict[str, Any]()
-        for step in range(steps):
-            t = begin + step * length
-            if like is not None and kept is not None and t > 0:
-                ahead_PCHW = self.step(velocity, x_PCHW, t, length, dict(memory))
-                again_PCHW = _back(ahead_PCHW, decoder.shares(t), decoder.shares(t + length), kept.fresh())
-                x_PCHW = torch.where(kept.here_PCHW, x_PCHW, again_PCHW)
-            x_PCHW = self.step(velocity, x_PCHW, t, length, memory)
-            if like is not None and kept is not None:
-                x_PCHW = torch.where(kept.here_PCHW, _between(decoder, noise_PCHW, like, t + length), x_PCHW)
-            if told:
-                told(step + 1, steps)
+        with autocast(noise_PCHW.device, choose_precision(self.config.precision, noise_PCHW.device)):
+            for step in range(steps):
+                t = begin + step * length
+                if like is not None and kept is not None and t > 0:
+                    ahead_PCHW = self.step(velocity, x_PCHW, t, length, dict(memory))
+                    again_PCHW = _back(ahead_PCHW, decoder.shares(t), decoder.shares(t + length), kept.fresh())
+                    x_PCHW = torch.where(kept.here_PCHW, x_PCHW, again_PCHW)
+                x_PCHW = self.step(velocity, x_PCHW, t, length, memory)
+                if like is not None and kept is not None:
+                    x_PCHW = torch.where(kept.here_PCHW, _between(decoder, noise_PCHW, like, t + length), x_PCHW)
+                if told:
+                    told(step + 1, steps)
         return x_PCHW
 
     def _velocity(self, decoder: Flows, latent: Latent, away: Latent | None) -> Velocity:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuwen.generate._checked import Checked
+from tuwen.machine import PRECISIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +38,7 @@ class Limits(Checked):
         self.require(0 <= self.min_tokens <= self.max_tokens, "min_tokens", lengths)
         runs = "it is 0 (any run may repeat) or more, for example no_repeat_ngram=3"
         self.require(self.no_repeat_ngram >= 0, "no_repeat_ngram", runs)
-        known = ("float32", "bfloat16", "auto")
-        self.require(self.precision in known, "precision", f"it is one of {', '.join(known)}")
+        self.require(self.precision in PRECISIONS, "precision", f"it is one of {', '.join(PRECISIONS)}")
 
 
 @dataclass(frozen=True, kw_only=True)

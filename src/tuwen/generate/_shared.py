@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from tuwen.decode._text import Steps
 from tuwen.generate._written import Cancelled, Emit, Written
@@ -14,25 +16,36 @@ from tuwen.types import Latent
 _LEAST = 8
 """Rows below which a core of its own does not pay."""
 
+T = TypeVar("T")
 Write = Callable[[Steps, Latent, Emit | None, Cancelled | None], list[list[Written]]]
 
 
 def shared(
     write: Write, decoder: Steps, latent: Latent, emit: Emit | None, cancelled: Cancelled | None
 ) -> list[list[Written]]:
-    """What `write` makes of each row of a latent, whose rows do not depend on each other.
-
-    On a CPU each of torch's threads takes a part of the rows, and `write` is called in several threads at once; not where
-    texts are followed while they come.
-    """
-    threads = torch.get_num_threads()
-    parts = min(threads, len(latent) // _LEAST) if latent.pooled.device.type == "cpu" and emit is None else 1
-    if parts < 2:
+    """What `write` makes of each row of a latent, whose rows do not depend on each other; not shared out where texts are
+    followed while they come."""
+    if emit is not None:
         return write(decoder, latent, emit, cancelled)
-    some = [latent.rows(rows) for rows in torch.arange(len(latent)).chunk(parts)]
+    found = by_cores(lambda rows: write(decoder, latent.rows(rows), None, cancelled), latent)
+    return [texts for part in found for texts in part]
+
+
+def by_cores(work: Callable[[Tensor], T], latent: Latent, least: int = _LEAST) -> list[T]:
+    """What comes of parts of the rows of a latent, in their order.
+
+    On a CPU each of torch's threads takes a part, and `work` is called in several threads at once, each with one of its own.
+
+    Args:
+        work: takes the (R,) numbers of rows.
+        least: rows that a part has at least.
+    """
+    threads, every = torch.get_num_threads(), torch.arange(len(latent), device=latent.pooled.device)
+    parts = min(threads, len(latent) // least) if latent.pooled.device.type == "cpu" else 1
+    if parts < 2:
+        return [work(every)]
     try:
         with ThreadPoolExecutor(parts, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            found = list(pool.map(lambda one: write(decoder, one, None, cancelled), some))
+            return list(pool.map(work, every.chunk(parts)))
     finally:
         torch.set_num_threads(threads)  # new threads of the process take over what was set last
-    return [texts for part in found for texts in part]

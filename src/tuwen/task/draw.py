@@ -40,7 +40,7 @@ recipe_hint = "flow"
 
 _WAYS = ("multistep", "euler", "heun", "raster")
 """Of `generate`, from noise to a picture."""
-_SETTINGS = ("guidance", "guidance_from", "guidance_until", "steps", "temperature", "top_k", "top_p")
+_SETTINGS = ("guidance", "guidance_from", "guidance_until", "steps", "precision", "temperature", "top_k", "top_p")
 """Options of a Request that these take, each its own."""
 
 
@@ -85,6 +85,9 @@ class Request:
     steps: int | None = None
     """Along a flow: steps from noise to picture, 1 or more (20; of a model that learned to draw in few, as many as it
     learned): fewer are faster and coarser."""
+    precision: str | None = None
+    """Along a flow: what the network computes in (float32); bfloat16, or auto: bfloat16 where this machine multiplies faster in
+    it. The same seed then gives nearly the same picture."""
     temperature: float | None = None
     """Of codes: below 1 prefers what is probable, above 1 is bolder (1)."""
     top_k: int | None = None

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _LOOKING = 0.1
 """Share of a time limit that may go into looking at the validation part; three looks are taken whatever they cost."""
+_NEAR = 0.03
+"""Part of the steps that are left by which a plan may be wrong and stays."""
 
 
 def seconds_of_a_step(run: Run) -> float:
@@ -112,3 +114,16 @@ def fitting(
     left_s = train.time_limit_s - ready_s - sum(took_s) - evaluate_s * (looks + others)
     fit = done + max(1, int(left_s / step_s * 0.97))
     return min(fit, train.steps) if train.steps else fit, looks, left_s
+
+
+def paced(train: Train, done: int, steps: int, step_s: float, left_s: float) -> int:
+    """Steps of a run that keeps to its time limit, those that were made among them; as planned where they nearly fit.
+
+    Args:
+        step_s: seconds of a step of late, with its part of a look.
+        left_s: seconds until the limit.
+    """
+    fit = done + max(0, int(left_s / step_s))
+    if abs(fit - steps) <= _NEAR * (steps - done):
+        return steps
+    return min(fit, train.steps) if train.steps else fit

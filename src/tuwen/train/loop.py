@@ -17,7 +17,7 @@ from tuwen.errors import ConfigError, DataError
 from tuwen.evaluation import Evaluation
 from tuwen.recipe import Recipe
 from tuwen.train.checkpoint import State, save_state
-from tuwen.train.cost import estimate, fitting
+from tuwen.train.cost import estimate, fitting, paced
 from tuwen.train.critics import Critics, check_metric
 from tuwen.train.derived import Derived
 from tuwen.train.feed import Ahead, cut
@@ -100,6 +100,7 @@ def _loop(run: Run, stopped: list[bool]) -> None:
             run.plan_time()
         elif run.step % run.evaluate_every == 0 or run.step == run.steps:
             run.evaluate()
+            run.keep_time()
         if stopped or time.monotonic() - saved_at > settings.save_every_s:
             run.save()
             saved_at = time.monotonic()
@@ -150,6 +151,7 @@ class Run:
         self.step, self.saved, self.planned = 0, -1, False
         self._set_steps(self._usual_steps(), train.evaluations)
         self.took_s: list[float] = []
+        self.began, self.mark, self.look_s = began, (0, began), 0.0
         if state and self.number == self.setup.number:
             self._restore(state)
 
@@ -247,9 +249,9 @@ class Run:
         with self.average.applied(self.model):
             result, better = self.looks.look(self.at, self.end)
             drawn = self.looks.draw(result, self.at)
-        took_s = round(time.monotonic() - began, 2)
+        self.look_s = time.monotonic() - began
         samples = result.rows[:_SAMPLES]
-        self._log_look("evaluation", result, best=better, samples=samples, took_s=took_s, **drawn)
+        self._log_look("evaluation", result, best=better, samples=samples, took_s=round(self.look_s, 2), **drawn)
         for text in diagnose.warnings_of(result.figures, self.sources.plan.batch):
             self.log("warning", step=self.at, text=text)
 
@@ -267,18 +269,25 @@ class Run:
 
     def plan_time(self) -> None:
         """Turns the time limit into a number of steps, so that the schedule is known and a resumed run is the same."""
-        began = time.monotonic()
         self.evaluate()
-        evaluate_s = time.monotonic() - began
-        self.planned = True
-        steps, looks, left_s = fitting(self.recipe.train, _FIRST, self.took_s, evaluate_s, self.ready_s)
+        self.planned, self.mark = True, (self.step, time.monotonic())
+        steps, looks, left_s = fitting(self.recipe.train, _FIRST, self.took_s, self.look_s, self.ready_s)
         self._set_steps(steps, looks)
         if left_s < 0:
             self.log(
                 "warning",
-                text=f"one look at the validation part takes {evaluate_s:.0f} s; lower train.evaluate_rows or train.evaluations",
+                text=f"one look at the validation part takes {self.look_s:.0f} s; lower train.evaluate_rows or train.evaluations",
             )
         self.save()
+
+    def keep_time(self) -> None:
+        """After a look: makes the steps fewer or more where the pace since the look before is another than was planned with."""
+        if not self.planned or self.step == self.steps:
+            return
+        train, now, (step, then) = self.recipe.train, time.monotonic(), self.mark
+        left_s = train.time_limit_s - (now - self.began) - self.look_s * (train.average_best > 1)
+        self.steps = paced(train, self.step, self.steps, (now - then) / (self.step - step), left_s)
+        self.mark = self.step, now
 
     # -- stopping and going on -------------------------------------------------------------------------------------
 
@@ -286,7 +295,7 @@ class Run:
         """Writes the state that --resume reads."""
         plain = {
             "stage": self.number, "before": self.setup.before, "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned,
-            "spent_s": self.setup.took_s(), **self.looks.plain(),
+            "spent_s": self.setup.took_s(), "stage_s": time.monotonic() - self.began, **self.looks.plain(),
         }  # fmt: skip
         tensors = learned_tensors(self.model, self.average, self.optimiser) | self.critics.tensors()
         save_state(self.out, self.at, tensors, plain)
@@ -302,6 +311,8 @@ class Run:
         self.step = self.saved = state.step - self.setup.before
         self.planned = plain["planned"]
         self.setup.spent_s = plain["spent_s"]
+        self.began -= plain["stage_s"]
+        self.mark = self.step, time.monotonic()
         self.looks.restore(plain)
 
     def finish(self) -> None:
