@@ -256,7 +256,10 @@ def test_another_number_of_codes_is_refused():
         ({"temperature": 0.0}, "generate.raster.temperature is 0.0; it is above 0"),
         ({"top_p": 1.5}, "generate.raster.top_p is 1.5; it is above 0 and at most 1"),
         ({"guidance": -1.0}, "guidance is -1.0; it is 0 or more, for example guidance=3"),
-        ({"steps": 5, "top_k": 3}, "multistep takes guidance, guidance_from, guidance_until, steps; leave out top_k"),
+        (
+            {"steps": 5, "top_k": 3},
+            "multistep takes guidance, guidance_from, guidance_until, steps, precision; leave out top_k",
+        ),
     ],
 )
 def test_settings_that_cannot_be(options, text):
