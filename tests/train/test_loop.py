@@ -22,7 +22,7 @@ from tuwen import cli, machine
 from tuwen._tensors import read_tensors
 from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.evaluation import Evaluation, evaluate
-from tuwen.train import checkpoint
+from tuwen.train import checkpoint, loop
 from tuwen.train.checkpoint import newest_state
 from tuwen.train.looks import Looks
 from tuwen.train.loop import Run, train, weighted
@@ -229,11 +229,14 @@ def test_it_stops_when_patience_is_over_and_stays_stopped(tmp_path):
     assert (of(again, "step"), of(again, "evaluation"), of(again, "done")[0]["step"]) == ([], [], 6)
 
 
-def test_a_time_limit_becomes_a_number_of_steps_that_is_stored(tmp_path):
+def test_a_time_limit_becomes_a_number_of_steps_that_is_stored(tmp_path, monkeypatch):
+    """On a machine whose pace stays as it was."""
+    monkeypatch.setattr(loop, "paced", lambda train, done, steps, step_s, left_s: steps)
     events = learn(tmp_path, time_limit_s=1.5)
     planned = newest_state(tmp_path).plain
     assert planned["planned"]
     assert planned["steps"] == of(events, "done")[0]["step"] > 20
+    assert {event["steps"] for event in of(events, "step") if event["step"] > 20} == {planned["steps"]}
     looks = [event["step"] for event in of(events, "evaluation")]
     assert len(looks) == len(set(looks))
     assert of(events, "step")[-1]["lr"] < 1e-4  # the schedule has come to its end
