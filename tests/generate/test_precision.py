@@ -1,5 +1,7 @@
 """Writing in bfloat16: a copy of the decoder that steps in it, for the ways that ask for it."""
 
+import copy
+
 import pytest
 import torch
 from tests import eight
@@ -38,7 +40,7 @@ def test_the_model_stays_as_it_was():
 
 
 def test_the_rounded_copy_is_made_anew_when_weights_have_changed():
-    decoder = eight.model(match=False).decoders["text"]
+    decoder = copy.deepcopy(eight.model(match=False).decoders["text"])
     other = decoder.rounded()
     assert decoder.rounded() is other
     with torch.no_grad():

@@ -45,7 +45,6 @@ def test_each_thread_takes_a_part_in_order(latent):
 
 
 def test_an_error_comes_out_and_leaves_the_threads_as_they_were(latent):
-
     def write(decoder, part, emit, cancelled):
         raise ValueError("no ink")
 

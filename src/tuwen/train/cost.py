@@ -34,9 +34,8 @@ def seconds_of_a_step(run: Run) -> float:
     before = {name: buffer.clone() for name, buffer in run.model.named_buffers()}  # batch norms count what they see
     batch = run.sources.learned.batch(run.sources.plan.items(0))
     run.critics = Critics(run.objectives, run.made_first)  # made anew when the run begins
-    optimiser = make_optimiser(
-        run.model, run.recipe.train, run.machine.precision
-    )  # not the run's own, and at a learning rate of 0
+    # not the run's own, and at a learning rate of 0
+    optimiser = make_optimiser(run.model, run.recipe.train, run.machine.precision)
     for group in optimiser.param_groups:
         group["lr"] = 0.0
     for _ in range(2):  # the first also builds kernels
