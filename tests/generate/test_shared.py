@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests import eight
 
-from tuwen.generate._shared import shared
+from tuwen.generate._shared import by_cores, shared
 from tuwen.generate.beam import Config as Beam
 from tuwen.generate.diverse import Config as Diverse
 from tuwen.generate.greedy import Config as Greedy
@@ -51,3 +51,14 @@ def test_an_error_comes_out_and_leaves_the_threads_as_they_were(latent):
     with pytest.raises(ValueError, match="no ink"):
         shared(write, None, latent, None, None)
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("cast", [True, False])
+def test_products_have_the_precision_of_the_caller_in_every_thread(latent, cast):
+    def product(row_R):
+        assert threading.current_thread() is not threading.main_thread()
+        part_RD = latent.pooled[row_R]
+        return (part_RD @ part_RD.T).dtype
+
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=cast):
+        assert by_cores(product, latent) == [torch.bfloat16 if cast else torch.float32] * 2

@@ -96,6 +96,15 @@ def test_detailed_goes_through_the_captions_and_buckets_by_the_longest():
     assert {len({row < 8 for row, _ in made.items(step)}) for step in range(2)} == {1}
 
 
+def test_longest_takes_it_in_three_epochs_of_four_and_goes_through_all_in_the_fourth():
+    made = plan([[5, 40, 9]] * 8, captions="longest", batch=8)
+    seen = [made.items(step) for step in range(24)]
+    longest = [sum(caption == 1 for _, caption in items) for items in seen]
+    assert all(sum(longest[i : i + 4]) >= 24 for i in range(21)), "each row three times in any four epochs"
+    others = [caption for items in seen for _, caption in items if caption != 1]
+    assert sorted(set(others)) == [0, 2] and len(others) == 8 * 24 // 4 * 2 // 3
+
+
 def test_rows_are_sorted_by_length_only_within_a_pool():
     lengths = [[1]] * 32 + [[9]] * 32
     apart = Plan(lengths, batch=8, captions="one", seed=0)

@@ -39,6 +39,12 @@ def test_sheets_of_the_same_texts(run):
     ), "it has learned something"
 
 
+def test_a_run_of_two_threads_in_half_precision_draws_at_its_looks(tmp_path):
+    settings = (*SETTINGS["flow"], "train.threads=2", "train.precision=bfloat16", "train.evaluations=1", "data.val=0.4")
+    train([{**row, "split": None} for row in rows(60)], out=tmp_path, recipe="flow", settings=settings, steps=2, seed=0)
+    assert [event["drawn"] for event in evaluations(tmp_path)] == ["samples/step_000002.png"]
+
+
 def test_the_page_shows_them(run):
     page = training_curves(run / "log.jsonl")
     assert page.index("step 3") < page.index("step 6") and "The same noise every time, for these texts" in page

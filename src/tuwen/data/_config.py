@@ -7,6 +7,8 @@ from tuwen.errors import ConfigError, did_you_mean
 
 View = Literal["mirror", "zoom", "mirror_zoom"]
 """mirror: left and right exchanged; zoom: the middle, 0.8 of each side; mirror_zoom: both."""
+Captions = Literal["one", "longest", "detailed", "all"]
+"""Which captions of a picture a training step sees."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +37,9 @@ class Data:
     """Width times height above which a picture is refused from its header; 1 or more."""
     max_words: int = 1000
     """Words above which a caption is taken for a mistake; 1 or more."""
-    captions: Literal["one", "all", "detailed"] = "one"
-    """How many captions of a picture a training step sees: one, another each epoch; all; or the longest beside that one."""
+    captions: Captions = "one"
+    """Captions that a training step sees: one, another each epoch; longest in three epochs of four, and one in the fourth;
+    detailed: the longest beside that one; all."""
     views: tuple[View, ...] = ()
     """Other views of a picture, made once: a training step sees the picture or one of them, at random; validation and use
     never do. mirror, zoom (the middle), mirror_zoom. Mirroring makes captions wrong that name left or right."""
@@ -48,8 +51,8 @@ class Data:
     def __post_init__(self) -> None:
         if self.on_error not in ("raise", "skip"):
             raise ConfigError(f"data.on_error is {self.on_error!r}; it can be 'raise' or 'skip'.")
-        if self.captions not in ("one", "all", "detailed"):
-            raise ConfigError(f"data.captions is {self.captions!r}; it can be 'one', 'all' or 'detailed'.")
+        if self.captions not in get_args(Captions):
+            raise ConfigError(f"data.captions is {self.captions!r}; it can be {', '.join(get_args(Captions))}.")
         for view in self.views:
             if view not in get_args(View):
                 raise ConfigError(

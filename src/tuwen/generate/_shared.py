@@ -34,7 +34,8 @@ def shared(
 def by_cores(work: Callable[[Tensor], T], latent: Latent, least: int = _LEAST) -> list[T]:
     """What comes of parts of the rows of a latent, in their order.
 
-    On a CPU each of torch's threads takes a part, and `work` is called in several threads at once, each with one of its own.
+    On a CPU each of torch's threads takes a part, and `work` is called in several threads at once, each with one of its own
+    and under the autocast of the caller.
 
     Args:
         work: takes the (R,) numbers of rows.
@@ -44,8 +45,14 @@ def by_cores(work: Callable[[Tensor], T], latent: Latent, least: int = _LEAST) -
     parts = min(threads, len(latent) // least) if latent.pooled.device.type == "cpu" else 1
     if parts < 2:
         return [work(every)]
+    cast, dtype = torch.is_autocast_enabled("cpu"), torch.get_autocast_dtype("cpu")
+
+    def part(row_R: Tensor) -> T:
+        with torch.autocast("cpu", dtype=dtype, enabled=cast):  # a thread has none of its own
+            return work(row_R)
+
     try:
         with ThreadPoolExecutor(parts, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(work, every.chunk(parts)))
+            return list(pool.map(part, every.chunk(parts)))
     finally:
         torch.set_num_threads(threads)  # new threads of the process take over what was set last

@@ -42,7 +42,7 @@ def flow(facts: Facts) -> Recipe:
         },
         objective={"flow": velocity.Config()},
         routes={"draw": Route(given=("text",), make="image", fuse="words")},
-        data=Data(captions="detailed" if size.small else "one"),
+        data=Data(captions="longest" if size.small else "one"),
         train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=2e-3, ema=0.999),
     )
 
@@ -81,7 +81,7 @@ def gpt_vqvae(facts: Facts) -> Recipe:
         objective={**tokenizer.objective, "codes": codes.Config()},
         weight=tokenizer.weight,
         routes={**tokenizer.routes, "draw": Route(given=("text",), make="image@codes", fuse="words")},
-        data=Data(captions="detailed" if size.small else "one"),
+        data=Data(captions="longest" if size.small else "one"),
         train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=size.lr, ema=0.999),
         stages=(
             Stage(

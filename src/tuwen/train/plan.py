@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
+
+from tuwen.data._config import Captions
 
 Item = tuple[int, int]
 """(row, number of the caption); the caption is -1 where all of them are taken, or the row has none."""
@@ -20,8 +21,8 @@ class Plan:
     Args:
         lengths: for each row the length of each of its captions, in any unit.
         batch: rows of a batch; fewer where the data has fewer.
-        captions: one: a different caption of a row each epoch, in turn; all: every caption each epoch; detailed: the
-            longest each epoch, and one in turn.
+        captions: one: a different caption of a row each epoch, in turn; longest: the longest in three epochs of four, and
+            in the fourth one in turn; detailed: the longest each epoch beside one in turn; all: every caption each epoch.
         seed: of the order.
         pool: batches' worth of rows that are sorted by length together; 1: none. A model with batch norms takes 1: rows of
             one length look alike (short captions, few things to see), and what sets them apart from the others vanishes
@@ -34,7 +35,7 @@ class Plan:
         lengths: Sequence[Sequence[int]],
         *,
         batch: int,
-        captions: Literal["one", "all", "detailed"],
+        captions: Captions,
         seed: int,
         pool: int = POOL,
         views: int = 1,
@@ -72,11 +73,16 @@ class Plan:
         return [batches[i] for i in rng.permutation(len(batches))]
 
     def _caption(self, row: int, epoch: int) -> int:
-        count = len(self.lengths[row])
-        return -1 if self.captions == "all" or not count else int((self._first[row] + epoch) % count)
+        lengths, turn = self.lengths[row], int(self._first[row]) + epoch
+        if self.captions == "all" or not lengths:
+            return -1
+        if self.captions == "longest":
+            turn, part = divmod(turn, 4)
+            if part:
+                return max(range(len(lengths)), key=lengths.__getitem__)
+        return turn % len(lengths)
 
     def _length(self, item: Item) -> int:
         row, caption = item
-        return (
-            self.lengths[row][caption] if self.captions == "one" and caption >= 0 else max(self.lengths[row], default=0)
-        )
+        alone = self.captions in ("one", "longest") and caption >= 0
+        return self.lengths[row][caption] if alone else max(self.lengths[row], default=0)
