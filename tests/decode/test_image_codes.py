@@ -251,7 +251,7 @@ def test_another_number_of_codes_is_refused():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"steps": 5}, "raster takes guidance, temperature, top_k, top_p; leave out steps"),
+        ({"steps": 5}, "raster takes guidance, precision, temperature, top_k, top_p; leave out steps"),
         ({"method": "euler"}, r"method is 'euler'\. It can be raster\."),
         ({"temperature": 0.0}, "generate.raster.temperature is 0.0; it is above 0"),
         ({"top_p": 1.5}, "generate.raster.top_p is 1.5; it is above 0 and at most 1"),

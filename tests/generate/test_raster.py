@@ -1,13 +1,16 @@
 """Codes one after the other: drawn as often as they are probable, each picture by its own noise."""
 
+import threading
 from dataclasses import replace
 
 import pytest
 import torch
 from tests.contract._parts import latent, survives_json
 
+from tuwen.decode import image_codes
 from tuwen.errors import ConfigError
 from tuwen.generate.raster import Config, chosen
+from tuwen.types import Widths
 
 
 class Known:
@@ -78,6 +81,42 @@ def test_codes_are_told():
     heard = []
     Config().build()(Known(), latent(2), torch.rand(2, 3), told=lambda done, of: heard.append((done, of)))
     assert heard == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_pictures_shared_out_among_threads_are_the_same():
+    noise, before, who, heard = (
+        torch.rand(9, 6, generator=torch.Generator().manual_seed(0)),
+        torch.get_num_threads(),
+        set(),
+        [],
+    )
+
+    class Watched(Known):
+        def start(self, latent, guidance=1.0, away=None):
+            who.add(threading.current_thread())
+            return Known().start(latent, guidance, away)
+
+        def step(self, drawing, code_P):
+            return drawing.step(drawing, code_P)
+
+    torch.set_num_threads(2)
+    try:
+        shared = Config().build()(Watched(), latent(9), noise, told=lambda *done: heard.append(done))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(shared, draw(noise)[0]) and heard == [(step, 6) for step in range(1, 7)]
+    assert who and threading.main_thread() not in who
+
+
+def test_in_bfloat16_codes_are_nearly_as_probable():
+    torch.manual_seed(0)
+    decoder = image_codes.Config.tiny().build(Widths(12, 10)).eval()
+    decoder.settle(8, (2, 3))
+    noise = decoder.noise(64, torch.Generator().manual_seed(0))
+    one, other = (Config(precision=kind).build()(decoder, latent(64), noise) for kind in ("float32", "bfloat16"))
+    assert decoder.rounded().token.weight.dtype == torch.bfloat16 and (one == other).float().mean() > 0.9
+    with pytest.raises(ConfigError, match="precision is 'half'; it is one of float32, bfloat16, auto"):
+        Config(precision="half").build()
 
 
 def test_config_survives_json():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,9 @@ class Causal(nn.Module):
     Source:
         Radford et al. 2019; cross-attention as in transformers' GPT2Model(add_cross_attention=True).
     """
+
+    _copied: tuple[Any, Any] | None = None
+    """What tells the weights of the rounded copy from others, and the copy."""
 
     def make_layers(self, size: int, places: int, config: Any, memory_width: int) -> None:
         """Makes the layers.
@@ -82,6 +86,23 @@ class Causal(nn.Module):
             x_BKD = block.step(x_BKD, memory, cache, state)  # type: ignore[operator]
         state.length += 1
         return self.norm(x_BKD)
+
+    def rounded(self) -> Any:
+        """Itself with weights in bfloat16, which steps sooner where a machine multiplies faster in it; the copy is made once
+        for weights that stay as they are."""
+        weights = [(one.data_ptr(), 0 if one.is_inference() else one._version) for one in self.parameters()]
+        if self._copied is None or self._copied[0] != weights:
+            self._copied = None
+            self._copied = weights, self._round()
+        return self._copied[1]
+
+    def _round(self) -> Any:
+        """GELUs are whole ones: they differ from the tanh form by less than bfloat16 does, and take a quarter of the time."""
+        other = copy.deepcopy(self).to(torch.bfloat16)
+        for part in other.modules():
+            if isinstance(part, nn.GELU):
+                part.approximate = "none"
+        return other
 
 
 @dataclass(slots=True)

@@ -128,7 +128,7 @@ class ImageCodes(Causal):
         return Decoded(logits_NK.view(num, length, -1), codes_PT, owner_P=target.owner_P)
 
     def _memory(self, latent: Latent, said_P: Tensor) -> tuple[Tensor, Tensor | None]:
-        pooled_PD = self.what(latent.pooled)
+        pooled_PD = self.what(latent.pooled.to(self.what.weight.dtype))
         return said_tokens(torch.where(said_P[:, None], pooled_PD, self.unsaid.to(pooled_PD))[:, None], latent, said_P)
 
     def start(self, latent: Latent, guidance: float = 1.0, away: Latent | None = None) -> Drawing:

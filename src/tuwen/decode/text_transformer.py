@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from tuwen.decode._causal import Causal, State
 from tuwen.decode._text import TextDecoder
@@ -62,8 +60,6 @@ class TextTransformer(Causal, TextDecoder):
             raise ShapeError(f"decode.text: width {config.width} is no multiple of heads {config.heads}")
         self.config = config
         self.memory_width = widths.tokens
-        self._copied: tuple[Any, TextTransformer] | None = None
-        """The rounded copy, and what tells its weights from others."""
 
     def settle(self, vocabulary_size: int) -> None:
         self.make_layers(vocabulary_size, self.config.max_tokens, self.config, self.memory_width)
@@ -91,28 +87,16 @@ class TextTransformer(Causal, TextDecoder):
             raise ShapeError("decode.text_transformer reads the tokens of its latent; it has none")
         return self.begun(latent.tokens, latent.mask, beams)
 
-    def rounded(self) -> TextTransformer:
-        """As `TextDecoder.rounded`; the copy is made once for weights that stay as they are."""
-        weights = [(one.data_ptr(), 0 if one.is_inference() else one._version) for one in self.parameters()]
-        if self._copied is None or self._copied[0] != weights:
-            self._copied = None
-            self._copied = weights, self._round()
-        return self._copied[1]
-
     @torch.no_grad()
     def _round(self) -> TextTransformer:
         """Logits are shifted so that those of probable tokens are near 0, where bfloat16 is finest: as they are, three times as
-        many texts would differ. GELUs are whole ones: they differ from the tanh form by less than bfloat16 does, and take a
-        quarter of the time.
+        many texts would differ.
         """
         nothing = Latent(self.token.weight.new_zeros(1, 1), tokens=self.token.weight.new_zeros(1, 1, self.memory_width))
         begin = torch.full((1,), self.bos, device=self.token.weight.device)
         logits_1V = self.step(self.start(nothing), begin)
-        other = copy.deepcopy(self).to(torch.bfloat16)
+        other: TextTransformer = super()._round()
         other.shift_V = -logits_1V.max().expand(logits_1V.shape[1]).to(torch.bfloat16)
-        for part in other.modules():
-            if isinstance(part, nn.GELU):
-                part.approximate = "none"
         return other
 
     def step(self, state: State, token_N: Tensor) -> Tensor:

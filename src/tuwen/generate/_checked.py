@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuwen.errors import ConfigError
+from tuwen.machine import PRECISIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,10 @@ class Guided(Checked):
 
     guidance: float = 3.0
     """1: as learned; more: closer to what is said, and less varied; 0: as if nothing were said."""
+    precision: str = "float32"
+    """What the network computes in: float32, bfloat16, or auto: bfloat16 where this machine multiplies faster in it."""
 
     def check(self) -> None:
         super().check()
+        self.require(self.precision in PRECISIONS, "precision", f"it is one of {', '.join(PRECISIONS)}")
         self.require(0 <= self.guidance < 1000, "guidance", "it is 0 or more, for example guidance=3")

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Event
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from tuwen.generate._checked import Guided
-from tuwen.generate._shared import by_cores
-from tuwen.machine import PRECISIONS, autocast, choose_precision
+from tuwen.generate._shared import Told, in_steps
+from tuwen.machine import autocast, choose_precision
 from tuwen.types import Latent
 
 _LEAST = 4
 """Pictures below which a core of its own does not pay."""
 
-Told = Callable[[int, int], None]
-"""Called with the steps that are done and all of them."""
 Velocity = Callable[[Tensor, float], Tensor]
 """Pixels and a moment from 0 to 1 -> which way the pixels go."""
 
@@ -50,8 +47,6 @@ class Flowing(Guided):
     guidance_until: float = 0.5
     """The moment, from 0 (noise) to 1, up to which guidance leads: what is where is decided early. Later it leaves specks, and
     takes a second look at the network. 1: all the way."""
-    precision: str = "float32"
-    """What the network computes in: float32, bfloat16, or auto: bfloat16 where this machine multiplies faster in it."""
 
     def check(self) -> None:
         super().check()
@@ -64,7 +59,6 @@ class Flowing(Guided):
             f"it is from 0 to guidance_until, {self.guidance_until:g}; set guidance_from=0 or a larger guidance_until",
         )
         self.require(self.steps >= 1, "steps", "it is at least 1, for example steps=20")
-        self.require(self.precision in PRECISIONS, "precision", f"it is one of {', '.join(PRECISIONS)}")
 
     @property
     def looks(self) -> float:
@@ -93,10 +87,6 @@ class Like:
     strength: float = 1.0
     """Share of the way that is walked, above 0 to 1: it begins at moment 1 - strength, from a mix of picture and noise."""
     kept: Kept | None = None
-
-
-class _Over(Exception):
-    """Other rows of a walk are not wanted any more."""
 
 
 class Walk:
@@ -134,25 +124,12 @@ class Walk:
         """
         if like is not None:
             return self._walk(decoder, latent, noise_PCHW, away, like, told)
-        over = Event()
 
-        def part(rows_R: Tensor) -> Tensor:
-            """The first one tells of its steps, and the others end where telling raises."""
-
-            def tell(step: int, steps: int) -> None:
-                if rows_R[0] == 0 and told:
-                    try:
-                        told(step, steps)
-                    except BaseException:
-                        over.set()
-                        raise
-                elif over.is_set():
-                    raise _Over
-
+        def part(rows_R: Tensor, tell: Told) -> Tensor:
             some = None if away is None else away.rows(rows_R)
             return self._walk(decoder, latent.rows(rows_R), noise_PCHW[rows_R], some, None, tell)
 
-        return torch.cat(by_cores(part, latent, least=_LEAST))
+        return torch.cat(in_steps(part, latent, told, least=_LEAST))
 
     @torch.inference_mode()
     def _walk(

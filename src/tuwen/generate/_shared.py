@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TypeVar
 
 import torch
@@ -17,6 +18,8 @@ _LEAST = 8
 """Rows below which a core of its own does not pay."""
 
 T = TypeVar("T")
+Told = Callable[[int, int], None]
+"""Called with the steps that are done and all of them; may raise, which ends the work."""
 Write = Callable[[Steps, Latent, Emit | None, Cancelled | None], list[list[Written]]]
 
 
@@ -56,3 +59,27 @@ def by_cores(work: Callable[[Tensor], T], latent: Latent, least: int = _LEAST) -
             return list(pool.map(part, every.chunk(parts)))
     finally:
         torch.set_num_threads(threads)  # new threads of the process take over what was set last
+
+
+class _Over(Exception):
+    """Other rows are not wanted any more."""
+
+
+def in_steps(work: Callable[[Tensor, Told], T], latent: Latent, told: Told | None, least: int = _LEAST) -> list[T]:
+    """As `by_cores`, of work that tells of its steps: the first part is heard, and the others end where telling raises."""
+    over = Event()
+
+    def part(rows_R: Tensor) -> T:
+        def tell(step: int, steps: int) -> None:
+            if rows_R[0] == 0 and told:
+                try:
+                    told(step, steps)
+                except BaseException:
+                    over.set()
+                    raise
+            elif over.is_set():
+                raise _Over
+
+        return work(rows_R, tell)
+
+    return by_cores(part, latent, least)

@@ -48,7 +48,7 @@ class _Chance(NamedTuple):
     """For what else it takes beside a part that is kept."""
 
 
-ALONG_A_FLOW = ("like", "mask", "precision")
+ALONG_A_FLOW = ("like", "mask")
 """Options that only flows have."""
 
 

@@ -86,8 +86,8 @@ class Request:
     """Along a flow: steps from noise to picture, 1 or more (20; of a model that learned to draw in few, as many as it
     learned): fewer are faster and coarser."""
     precision: str | None = None
-    """Along a flow: what the network computes in (float32); bfloat16, or auto: bfloat16 where this machine multiplies faster in
-    it. The same seed then gives nearly the same picture."""
+    """What the network computes in (float32); bfloat16, or auto: bfloat16 where this machine multiplies faster in it. Along a
+    flow the same seed then gives nearly the same picture; codes may differ."""
     temperature: float | None = None
     """Of codes: below 1 prefers what is probable, above 1 is bolder (1)."""
     top_k: int | None = None
