@@ -14,7 +14,7 @@ flow   the recipe `flow` on the drawn world, at 64 x 64. The peer is diffusers' 
        backward and the optimiser.
 codes  the transformer of the recipe `gpt-vqvae` (as wide as what it reads, 192, as GPT-2 asks) and transformers' GPT-2 with its
        weights and cache: first the most probable codes of each picture, which must be the same on both sides, then codes
-       drawn at random.
+       drawn at random, of each side in float32 and in bfloat16.
 
 Weights are random: they change no time. The sides are measured in turn; a cell has the median of the rounds and the least and
 the most. With one thread the clock is the processor time of the process, so that other programs disturb less. `of the bound`
@@ -25,6 +25,7 @@ the rate that large products of the same precision reach here.
 from __future__ import annotations
 
 import argparse
+import copy
 import datetime
 import json
 import statistics
@@ -299,19 +300,21 @@ def codes(args: argparse.Namespace) -> int:
     print(f"width {c.width}, {c.layers} layers, {parameters:,} parameters, {decoder.length} codes of {decoder.size}")
     print(f"of {args.batch} pictures, each of the most probable codes, differ: {differ}; ", end="")
     print(f"different codes in them: {len(greedy.unique())}\n")
-    print("| threads | system | guidance | s/picture | tuwen's time |\n|---|---|---|---|---|")
-    drawn = {
-        ("tuwen", 1.0): raster(decoder, latent, guidance=1.0),
-        ("GPT-2", 1.0): generated(decoder, gpt2, memory, mask, do_sample=True, top_k=0),
-        ("tuwen", GUIDANCE): raster(decoder, latent, guidance=GUIDANCE),
-    }
+    print("| threads | system | precision | guidance | s/picture | times as fast as GPT-2 |\n|---|---|---|---|---|---|")
+    drawn: dict[tuple[str, str, float], Callable[[], Tensor]] = {}
+    for precision in PRECISIONS:
+        other = gpt2 if precision == "float32" else copy.deepcopy(gpt2).to(torch.bfloat16)
+        given = memory.to(other.dtype)
+        drawn["tuwen", precision, 1.0] = raster(decoder, latent, guidance=1.0, precision=precision)
+        drawn["GPT-2", precision, 1.0] = generated(decoder, other, given, mask, do_sample=True, top_k=0)
+        drawn["tuwen", precision, GUIDANCE] = raster(decoder, latent, guidance=GUIDANCE, precision=precision)
     for threads in args.threads:
         torch.set_num_threads(threads)
         took = in_turn(args.rounds, {name: (lambda run: seconds(run), run) for name, run in drawn.items()})
-        for (side, guidance), seconds_R in took.items():
-            beside = statistics.median(took["tuwen", 1.0]) / statistics.median(seconds_R)
+        for (side, precision, guidance), seconds_R in took.items():
+            peer = statistics.median(took["GPT-2", precision, 1.0]) / statistics.median(seconds_R)
             cell = spread([one / args.batch for one in seconds_R])
-            print(f"| {threads} | {side} | {guidance:g} | {cell} | {beside:.2f} |", flush=True)
+            print(f"| {threads} | {side} | {precision} | {guidance:g} | {cell} | {peer:.2f} |", flush=True)
     return int(differ > 0)
 
 
