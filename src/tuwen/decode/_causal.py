@@ -80,10 +80,12 @@ class Causal(nn.Module):
         """(B, K, D) as `read`, after one more token of each beam, or one for all beams of a memory; changes the state."""
         beams = state.seen_BKP.shape[1]
         state.grow()
-        state.seen_BKP[:, :, state.length * beams :][:, :, :beams].diagonal(dim1=1, dim2=2).zero_()
+        here = slice(state.length * beams, (state.length + 1) * beams)
+        state.seen_BKP[:, :, here].diagonal(dim1=1, dim2=2).zero_()
         x_BKD = self.token(token_BK) + self.position.weight[state.length]
+        seen = state.seen(token_BK.shape[1])
         for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
-            x_BKD = block.step(x_BKD, memory, cache, state)  # type: ignore[operator]
+            x_BKD = block.step(x_BKD, memory, cache, here, seen)  # type: ignore[operator]
         state.length += 1
         return self.norm(x_BKD)
 
@@ -134,6 +136,15 @@ class State:
             more = min(most - room, max(4, self.length // 4) * beams)
             self.cache = [(F.pad(key, (0, 0, 0, more)), F.pad(value, (0, 0, 0, more))) for key, value in self.cache]
 
+    def seen(self, queries: int) -> tuple[Tensor, Tensor | None]:
+        """What so many queries of a picture see, as `attend` takes it: (B * H, K, C) of the cache, and (B * H, 1, M) of the
+        latent or None, if they see all of it."""
+        _, heads, room, _ = self.cache[0][0].shape
+        own = self.seen_BKP[:, None, :queries, :room].expand(-1, heads, -1, -1).flatten(0, 1)
+        if self.seen_BM is None:
+            return own, None
+        return own, self.seen_BM[:, None, None].expand(-1, heads, 1, -1).flatten(0, 1)
+
 
 class _Block(Block):
     """A block with cross-attention between self-attention and MLP."""
@@ -151,15 +162,18 @@ class _Block(Block):
         x_ND = x_ND + self.dropout(self.cross(self.norm_cross(x_ND), memory, mask_BM, pictures))
         return x_ND + self.dropout(self.mlp(self.norm_mlp(x_ND)))
 
-    def step(self, x_BKD: Tensor, memory: tuple[Tensor, Tensor], cache: tuple[Tensor, Tensor], state: State) -> Tensor:
-        """(B, K, D) -> (B, K, D): one token of each beam, or one for all beams, against the cache."""
-        beams = state.seen_BKP.shape[1]
-        begin, end = state.length * beams, (state.length + 1) * beams
-        query, key, value = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
-        for kept_BHCD, new in zip(cache, (key, value), strict=True):
-            kept_BHCD[:, :, begin:end] = new
-        own = state.seen_BKP[:, None, : x_BKD.shape[1], : cache[0].shape[2]]
-        x_BKD = x_BKD + self.attention.out(attend(query, cache[0].mT, cache[1], own))
-        real = None if state.seen_BM is None else state.seen_BM[:, None, None, :]
-        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD)), *memory, real))
+    def step(
+        self,
+        x_BKD: Tensor,
+        memory: tuple[Tensor, Tensor],
+        cache: tuple[Tensor, Tensor],
+        here: slice,
+        seen: tuple[Tensor, Tensor | None],
+    ) -> Tensor:
+        """(B, K, D) -> (B, K, D): one token of each beam, or one for all beams, which the cache keeps `here`."""
+        query, *new = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
+        for kept_BHCD, one in zip(cache, new, strict=True):
+            kept_BHCD[:, :, here] = one
+        x_BKD = x_BKD + self.attention.out(attend(query, cache[0].mT, cache[1], seen[0]))
+        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD)), *memory, seen[1]))
         return x_BKD + self.mlp(self.norm_mlp(x_BKD))

@@ -16,6 +16,8 @@ from tuwen.recipes._sizes import Sizes
 from tuwen.recipes.autoencoding import vqvae
 from tuwen.types import Facts, Route
 
+_LONG = 8
+"""Words of a text, on average, from which on it says several things; then some are asked for in fewer words."""
 _DISTIL = 0.5
 """Steps of learning to draw in few steps, beside those of learning to draw."""
 
@@ -25,7 +27,12 @@ def flow(facts: Facts) -> Recipe:
     size = Sizes.of(facts)
     width = size.width
     text = text_transformer.Config(
-        width=width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
+        width=width,
+        heads=size.heads,
+        layers=2,
+        vocabulary=size.vocabulary,
+        max_tokens=size.max_tokens,
+        shortened=0.3 if size.small and facts.words_per_caption >= _LONG else 0.0,
     )
     side = 64 if facts.picture_side > 40 else max(16, math.ceil(facts.picture_side / 4) * 4)
     return Recipe(
