@@ -75,24 +75,6 @@ def pad(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return data, torch.arange(length) < sizes[:, None]
 
 
-_MOST = 0.75
-"""Largest share of the tokens that a shortened text loses, on average."""
-
-
-def shortened(data_PT: Tensor, mask_PT: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """Texts and their mask, of which this share has lost tokens, each text as many as chance will have it; what is left moves
-    up, begin and end stay, and there are as many columns as the longest text needs.
-
-    Source:
-        Iyyer et al. 2015, "Deep Unordered Composition Rivals Syntactic Methods", ACL, section 3.1 (there of every text).
-    """
-    count, device = len(data_PT), data_PT.device
-    chance_P = torch.rand(count, device=device) * _MOST * (torch.rand(count, device=device) < share)
-    kept_PT = mask_PT & ((torch.rand(data_PT.shape, device=device) >= chance_P[:, None]) | (data_PT < UNK))
-    left_PT = (~kept_PT).to(torch.uint8).argsort(dim=1, stable=True)[:, : int(kept_PT.sum(1).max())]
-    return data_PT.gather(1, left_PT), kept_PT.gather(1, left_PT)
-
-
 def drop_words(data_PT: Tensor, share: float) -> Tensor:
     """A copy in which each token is unknown with this probability; begin, end and padding stay.
 

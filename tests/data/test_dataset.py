@@ -199,7 +199,7 @@ def test_what_no_reader_recognises(tmp_path):
     ("change", "message"),
     [
         ({"on_error": "ignore"}, "data.on_error is 'ignore'; it can be 'raise' or 'skip'"),
-        ({"captions": "two"}, "data.captions is 'two'; it can be one, longest, detailed, all"),
+        ({"captions": "two"}, "data.captions is 'two'; it can be one, longest_first, detailed, all"),
         ({"val": 0.6, "test": 0.4}, "data.val=0.6 and data.test=0.4 leave nothing to train on"),
         ({"val": -0.1}, "data.val=-0.1"),
         ({"max_pixels": 0}, "data.max_pixels is 0; it is 1 or more"),

@@ -1,11 +1,8 @@
-from dataclasses import replace
-
 import pytest
 import torch
 
 from tuwen.encode.text_transformer import Config
 from tuwen.errors import ConfigError, DataError, ShapeError
-from tuwen.text_part import pad, shortened
 from tuwen.tokenizer import BOS, EOS
 
 
@@ -63,35 +60,3 @@ def test_options_that_cannot_work_say_what_can():
 def test_more_tokens_than_places_are_refused(part):
     with pytest.raises(ShapeError, match=r"reads up to 14 tokens, got 15; `prepare` cuts texts to that\."):
         part(torch.ones(1, 15, dtype=torch.int64))
-
-
-# -- shortened texts ---------------------------------------------------------------------------------------------------
-
-
-def test_what_is_left_of_a_text_keeps_its_order_and_both_ends():
-    torch.manual_seed(0)
-    data, mask = pad([[BOS, *range(10, 30), EOS], [BOS, *range(10, 14), EOS], [BOS, EOS]] * 50)
-    short, some = shortened(data, mask, 1.0)
-    assert short.shape == some.shape and short.shape[1] == some.sum(1).max()
-    for row, real in zip(short, some, strict=True):
-        left = row[real].tolist()
-        assert real[: real.sum()].all(), "what is left stands together"
-        assert left[0] == BOS and left[-1] == EOS and left[1:-1] == sorted(set(left[1:-1]))
-
-
-def test_a_share_of_the_texts_is_shortened_by_as_much_as_chance_will_have_it():
-    torch.manual_seed(0)
-    data, mask = pad([[BOS, *[10] * 100, EOS]] * 2000)
-    lost_P = 102 - shortened(data, mask, 0.4)[1].sum(1)
-    assert (lost_P > 0).float().mean() == pytest.approx(0.4, abs=0.04)
-    assert lost_P[lost_P > 0].float().mean() == pytest.approx(37.5, abs=2.5) and lost_P.max() < 90
-    assert torch.equal(shortened(data, mask, 0.0)[0], data)
-
-
-def test_words_are_left_out_in_training_alone():
-    part = replace(Config.tiny(), shortened=1.0).build()
-    part.fit(Config.example(4))
-    feed = part.prepare(["two green birds sit on a long branch"] * 20)
-    whole, again = part.eval()(*feed), part(*feed)
-    assert torch.equal(whole.tokens, again.tokens) and torch.equal(whole.mask, feed[1])
-    assert part.train()(*feed).mask.sum() < whole.mask.sum()

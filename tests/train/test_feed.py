@@ -1,6 +1,7 @@
 """What a step is given: pictures and captions with their owners, also where some are missing."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from tuwen.decode import image_dense
 from tuwen.encode import image_cnn
 from tuwen.text_part import pad
 from tuwen.train.cache import Cached
-from tuwen.train.feed import Ahead, Source, cut
+from tuwen.train.feed import Ahead, Source, cut, shortened
 from tuwen.train.plan import Plan
 from tuwen.types import Sample, Widths
 
@@ -73,6 +74,19 @@ def test_detailed_takes_the_longest_beside_the_one_of_its_number(source):
     assert batch.targets["text"].owner_P.tolist() == [0, 0, 1, 2, 2, 3]
 
 
+def test_long_captions_lose_words_where_they_are_to(source):
+    said = "a red star at the left and a blue circle"
+    source.samples = [replace(source.samples[0], fields={"text": [said]}), source.samples[1]]
+    batch = source.batch([(0, 0), (0, 0), (1, 0), (0, -1)], lost=[(0.5, 0), (0.0, 1), (0.5, 0), (0.5, 0)])
+    whole, few = [said], ["a the left and a blue circle"]
+    assert [one.fields["text"] for one in batch.raw] == [few, whole, ["ccc"], whole]
+
+
+def test_of_a_shortened_text_a_word_stays():
+    assert shortened("one two three four five six seven eight", 0.9999, seed=1) == "one"
+    assert shortened("seven words are few words as such", 0.9999, seed=1) == "seven words are few words as such"
+
+
 def test_what_is_missing_is_marked(source):
     batch = source.batch([(0, 0), (1, 0), (2, -1)])
     assert batch.present["image"].tolist() == [True, False, True]
@@ -117,10 +131,10 @@ class Slow:
     def __init__(self, source):
         self.source, self.asked = source, []
 
-    def batch(self, items, views):
+    def batch(self, items, views, lost):
         self.asked.append(items)
         time.sleep(0.002)
-        return self.source.batch(items, views)
+        return self.source.batch(items, views, lost)
 
 
 @pytest.mark.parametrize("first", [0, 5])
@@ -169,7 +183,7 @@ def test_a_step_sees_one_view_of_each_picture_in_inputs_and_targets(tmp_path):
 
 
 def test_ahead_passes_an_error_on(source):
-    def broken(items, views):
+    def broken(items, views, lost):
         raise ValueError("no such row")
 
     ahead = Ahead(SimpleNamespace(batch=broken), Plan([[1]] * 4, batch=2, captions="one", seed=0))

@@ -96,13 +96,29 @@ def test_detailed_goes_through_the_captions_and_buckets_by_the_longest():
     assert {len({row < 8 for row, _ in made.items(step)}) for step in range(2)} == {1}
 
 
-def test_longest_takes_it_in_three_epochs_of_four_and_goes_through_all_in_the_fourth():
-    made = plan([[5, 40, 9]] * 8, captions="longest", batch=8)
-    seen = [made.items(step) for step in range(24)]
-    longest = [sum(caption == 1 for _, caption in items) for items in seen]
+@pytest.fixture
+def soon(monkeypatch):
+    """Whole texts for 16 rows, two epochs, alone."""
+    monkeypatch.setattr("tuwen.train.plan.WHOLE", 16)
+
+
+def test_the_longest_comes_first_alone_then_in_three_epochs_of_four_and_all_in_the_fourth(soon):
+    made = plan([[5, 40, 9]] * 8, captions="longest_first", batch=8)
+    seen = [made.items(step) for step in range(26)]
+    assert all(caption == 1 for items in seen[:2] for _, caption in items)
+    longest = [sum(caption == 1 for _, caption in items) for items in seen[2:]]
     assert all(sum(longest[i : i + 4]) >= 24 for i in range(21)), "each row three times in any four epochs"
-    others = [caption for items in seen for _, caption in items if caption != 1]
+    others = [caption for items in seen[2:] for _, caption in items if caption != 1]
     assert sorted(set(others)) == [0, 2] and len(others) == 8 * 24 // 4 * 2 // 3
+
+
+def test_some_captions_lose_words_later_the_same_ones_every_time(soon):
+    made = plan(equal(8), captions="longest_first", batch=8)
+    assert made.lost(0) == made.lost(1) == [] and plan(equal(8), batch=8).lost(50) == []
+    lost = [one for step in range(2, 400) for one in made.lost(step)]
+    share = np.array([share for share, _ in lost])
+    assert len(lost) == 398 * 8 and np.mean(share > 0) == pytest.approx(0.3, abs=0.04) and share.max() < 0.75
+    assert len({seed for _, seed in lost}) > 3000 and plan(equal(8), captions="longest_first").lost(9) == made.lost(9)
 
 
 def test_rows_are_sorted_by_length_only_within_a_pool():

@@ -7,7 +7,7 @@ from tuwen.errors import ConfigError, did_you_mean
 
 View = Literal["mirror", "zoom", "mirror_zoom"]
 """mirror: left and right exchanged; zoom: the middle, 0.8 of each side; mirror_zoom: both."""
-Captions = Literal["one", "longest", "detailed", "all"]
+Captions = Literal["one", "longest_first", "detailed", "all"]
 """Which captions of a picture a training step sees."""
 
 
@@ -38,8 +38,8 @@ class Data:
     max_words: int = 1000
     """Words above which a caption is taken for a mistake; 1 or more."""
     captions: Captions = "one"
-    """Captions that a training step sees: one, another each epoch; longest in three epochs of four, and one in the fourth;
-    detailed: the longest beside that one; all."""
+    """Captions that a training step sees: one, another each epoch; detailed: the longest beside that one; longest_first: the
+    longest alone for 100,000 rows, then the one as well, and some in fewer words; all."""
     views: tuple[View, ...] = ()
     """Other views of a picture, made once: a training step sees the picture or one of them, at random; validation and use
     never do. mirror, zoom (the middle), mirror_zoom. Mirroring makes captions wrong that name left or right."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from tuwen.errors import ConfigError, ShapeError
 from tuwen.layers import Block, Dropout, Packing, init_transformer, masked_mean
-from tuwen.text_part import TextPart, shortened
+from tuwen.text_part import TextPart
 from tuwen.tokenizer import Kind
 from tuwen.types import Latent, Widths
 
@@ -26,9 +26,6 @@ class Config:
     """Attention heads."""
     dropout: float = 0.1
     """Share of what each block adds that is dropped in training."""
-    shortened: float = 0.0
-    """Share of the texts that training leaves words out of, up to three quarters of them: what is to be drawn may be said in
-    fewer words than training says it in."""
     pool: Literal["mean", "first"] = "mean"
     """The pooled vector: the mean of the real tokens, or the begin token, which reads all others."""
     tokenizer: Kind = "bpe"
@@ -92,8 +89,6 @@ class TextTransformer(TextPart):
 
     def forward(self, data: Tensor, mask: Tensor | None = None) -> Latent:
         """(P, T) int64 -> tokens (P, T, D) and pooled (P, D)."""
-        if self.training and self.config.shortened and mask is not None:
-            data, mask = shortened(data, mask, self.config.shortened)
         length = data.shape[1]
         if length > self.max_tokens:
             raise ShapeError(

@@ -51,7 +51,7 @@ def text_gan(facts: Facts) -> Recipe:
             )
         },
         routes={"draw": Route(given=("text",), make="image", fuse="words")},
-        data=Data(captions="longest" if size.small else "one"),
+        data=Data(captions="longest_first" if size.small else "one"),
         train=Train(
             epochs=min(400.0, max(4.0, _PICTURES / max(1, facts.num_train))),
             batch=32,

@@ -16,8 +16,6 @@ from tuwen.recipes._sizes import Sizes
 from tuwen.recipes.autoencoding import vqvae
 from tuwen.types import Facts, Route
 
-_LONG = 8
-"""Words of a text, on average, from which on it says several things; then some are asked for in fewer words."""
 _DISTIL = 0.5
 """Steps of learning to draw in few steps, beside those of learning to draw."""
 
@@ -27,12 +25,7 @@ def flow(facts: Facts) -> Recipe:
     size = Sizes.of(facts)
     width = size.width
     text = text_transformer.Config(
-        width=width,
-        heads=size.heads,
-        layers=2,
-        vocabulary=size.vocabulary,
-        max_tokens=size.max_tokens,
-        shortened=0.3 if size.small and facts.words_per_caption >= _LONG else 0.0,
+        width=width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
     )
     side = 64 if facts.picture_side > 40 else max(16, math.ceil(facts.picture_side / 4) * 4)
     return Recipe(
@@ -49,7 +42,7 @@ def flow(facts: Facts) -> Recipe:
         },
         objective={"flow": velocity.Config()},
         routes={"draw": Route(given=("text",), make="image", fuse="words")},
-        data=Data(captions="longest" if size.small else "one"),
+        data=Data(captions="longest_first" if size.small else "one"),
         train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=2e-3, ema=0.999),
     )
 
@@ -88,7 +81,7 @@ def gpt_vqvae(facts: Facts) -> Recipe:
         objective={**tokenizer.objective, "codes": codes.Config()},
         weight=tokenizer.weight,
         routes={**tokenizer.routes, "draw": Route(given=("text",), make="image@codes", fuse="words")},
-        data=Data(captions="longest" if size.small else "one"),
+        data=Data(captions="longest_first" if size.small else "one"),
         train=Train(epochs=size.epochs, batch=32, optimiser="muon", lr=size.lr, ema=0.999),
         stages=(
             Stage(

@@ -8,13 +8,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from tuwen.data._collate import collate
 from tuwen.judge._drawn import seed_of
 from tuwen.model import CrossModal
-from tuwen.train.plan import Item, Plan
+from tuwen.train.plan import Item, Lost, Plan
 from tuwen.types import Batch, Feed, Route, Sample, base_of
+
+_LONG = 8
+"""Words from which on a text says several things, and can say fewer."""
 
 
 class Stored(Protocol):
@@ -69,13 +73,14 @@ class Source:
         """Characters of each caption of each row."""
         return [[len(text) for text in sample.fields.get("text") or ()] for sample in self.samples]
 
-    def batch(self, items: Sequence[Item], views: Sequence[int] = ()) -> Batch:
+    def batch(self, items: Sequence[Item], views: Sequence[int] = (), lost: Sequence[Lost] = ()) -> Batch:
         """The rows of `items` on the CPU; a caption number of -1 takes all captions of its row.
 
         Args:
             views: for each row which of the cached views of its pictures is taken; empty: the pictures themselves.
+            lost: for each row what its caption loses; empty: nothing.
         """
-        chosen = [self._with_caption(*item) for item in items]
+        chosen = [self._with_caption(*item, lost[i] if lost else None) for i, item in enumerate(items)]
         batch = collate(chosen, self.inputs, self.targets, options=self.options)
         for feeds, caches in ((batch.inputs, self.caches), (batch.targets, self.target_caches)):
             for field, cached in caches.items():
@@ -93,7 +98,7 @@ class Source:
                     feeds[field] = Feed(data, owner_P, encoded=cached.encoded, seed_P=seed_P)
         return batch
 
-    def _with_caption(self, row: int, caption: int) -> Sample:
+    def _with_caption(self, row: int, caption: int, lost: Lost | None) -> Sample:
         sample = self.samples[row]
         if caption < 0:
             return sample
@@ -101,6 +106,8 @@ class Source:
         chosen = [texts[caption]]
         if self.options.captions == "detailed" and (longest := max(texts, key=len)) != chosen[0]:
             chosen.insert(0, longest)
+        if lost:
+            chosen = [shortened(text, *lost) for text in chosen]
         return replace(sample, fields={**sample.fields, "text": chosen})
 
     def in_order(self, rows: int, limit: int = 0) -> Iterator[Batch]:
@@ -122,12 +129,26 @@ class Ahead:
         """The batch of a step, counted from 0."""
         for wanted in range(step, step + self.depth):
             if wanted not in self._made:
-                items, views = self.plan.items(wanted), self.plan.views(wanted)
-                self._made[wanted] = self._pool.submit(self.source.batch, items, views)
+                seen = self.plan.items(wanted), self.plan.views(wanted), self.plan.lost(wanted)
+                self._made[wanted] = self._pool.submit(self.source.batch, *seen)
         return self._made.pop(step).result()
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def shortened(text: str, share: float, seed: int) -> str:
+    """A text without some of its words, on average this share; one that is short already stays as it is.
+
+    Example:
+        >>> shortened("a red star at the left and a blue circle", 0.5, seed=0)
+        'a the left and a blue circle'
+    """
+    words = text.split()
+    if len(words) < _LONG:
+        return text
+    stays = np.random.default_rng(seed).random(len(words)) >= share
+    return " ".join(word for word, kept in zip(words, stays, strict=True) if kept) or words[0]
 
 
 def cut(batch: Batch, parts: int) -> list[Batch]:

@@ -11,6 +11,14 @@ from tuwen.data._config import Captions
 Item = tuple[int, int]
 """(row, number of the caption); the caption is -1 where all of them are taken, or the row has none."""
 
+Lost = tuple[float, int]
+"""Share of the words of a caption that are left out, and the seed that chooses them."""
+
+WHOLE = 100_000
+"""Rows that `longest_first` reads whole. What belongs to which thing is learned from texts that name everything, and much later
+where other texts come from the start."""
+_SHORTENED, _MOST = 0.3, 0.75
+"""Share of the captions that lose words after that, and the most that one loses."""
 POOL = 16
 """Batches' worth of rows that are sorted by length together: long enough for little padding, short enough to stay random."""
 
@@ -21,8 +29,9 @@ class Plan:
     Args:
         lengths: for each row the length of each of its captions, in any unit.
         batch: rows of a batch; fewer where the data has fewer.
-        captions: one: a different caption of a row each epoch, in turn; longest: the longest in three epochs of four, and
-            in the fourth one in turn; detailed: the longest each epoch beside one in turn; all: every caption each epoch.
+        captions: one: a different caption of a row each epoch, in turn; detailed: the longest each epoch beside one in turn;
+            longest_first: the longest, until that is known well, then in three epochs of four, and one in turn in the
+            fourth, and some lose words; all: every caption each epoch.
         seed: of the order.
         pool: batches' worth of rows that are sorted by length together; 1: none. A model with batch norms takes 1: rows of
             one length look alike (short captions, few things to see), and what sets them apart from the others vanishes
@@ -60,6 +69,14 @@ class Plan:
         views: list[int] = rng.integers(0, self.num_views, self.batch).tolist()
         return views
 
+    def lost(self, step: int) -> list[Lost]:
+        """What each row of a step loses of its caption; nothing at all: an empty list."""
+        if self.captions != "longest_first" or self._whole(step // self.steps_per_epoch):
+            return []
+        rng = np.random.default_rng([self.seed, 3, step])
+        share_B = rng.random(self.batch) * _MOST * (rng.random(self.batch) < _SHORTENED)
+        return list(zip(share_B.tolist(), rng.integers(1 << 30, size=self.batch).tolist(), strict=True))
+
     def _of_epoch(self, epoch: int) -> list[list[Item]]:
         rng = np.random.default_rng([self.seed, 1, epoch])
         order = rng.permutation(len(self.lengths))
@@ -76,13 +93,17 @@ class Plan:
         lengths, turn = self.lengths[row], int(self._first[row]) + epoch
         if self.captions == "all" or not lengths:
             return -1
-        if self.captions == "longest":
+        if self.captions == "longest_first":
             turn, part = divmod(turn, 4)
-            if part:
+            if part or self._whole(epoch):
                 return max(range(len(lengths)), key=lengths.__getitem__)
         return turn % len(lengths)
 
+    def _whole(self, epoch: int) -> bool:
+        """Whether an epoch reads the longest captions alone, as they are."""
+        return epoch * self.steps_per_epoch * self.batch < WHOLE
+
     def _length(self, item: Item) -> int:
         row, caption = item
-        alone = self.captions in ("one", "longest") and caption >= 0
+        alone = self.captions in ("one", "longest_first") and caption >= 0
         return self.lengths[row][caption] if alone else max(self.lengths[row], default=0)
