@@ -1,6 +1,5 @@
 """Codes one after the other: drawn as often as they are probable, each picture by its own noise."""
 
-import threading
 from dataclasses import replace
 
 import pytest
@@ -81,31 +80,6 @@ def test_codes_are_told():
     heard = []
     Config().build()(Known(), latent(2), torch.rand(2, 3), told=lambda done, of: heard.append((done, of)))
     assert heard == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_pictures_shared_out_among_threads_are_the_same():
-    noise, before, who, heard = (
-        torch.rand(9, 6, generator=torch.Generator().manual_seed(0)),
-        torch.get_num_threads(),
-        set(),
-        [],
-    )
-
-    class Watched(Known):
-        def start(self, latent, guidance=1.0, away=None):
-            who.add(threading.current_thread())
-            return Known().start(latent, guidance, away)
-
-        def step(self, drawing, code_P):
-            return drawing.step(drawing, code_P)
-
-    torch.set_num_threads(2)
-    try:
-        shared = Config().build()(Watched(), latent(9), noise, told=lambda *done: heard.append(done))
-    finally:
-        torch.set_num_threads(before)
-    assert torch.equal(shared, draw(noise)[0]) and heard == [(step, 6) for step in range(1, 7)]
-    assert who and threading.main_thread() not in who
 
 
 def test_in_bfloat16_codes_are_nearly_as_probable():

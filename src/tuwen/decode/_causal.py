@@ -87,7 +87,7 @@ class Causal(nn.Module):
         for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
             x_BKD = block.step(x_BKD, memory, cache, here, seen)  # type: ignore[operator]
         state.length += 1
-        return self.norm(x_BKD).to(self.token.weight.dtype)
+        return self.norm(x_BKD)
 
     def rounded(self) -> Any:
         """Itself with weights in bfloat16, which steps sooner where a machine multiplies faster in it; the copy is made once
@@ -99,13 +99,10 @@ class Causal(nn.Module):
         return self._copied[1]
 
     def _round(self) -> Any:
-        """Products are rounded; norms and what the layers add up stay as they are. GELUs are whole ones: they differ from the
-        tanh form by less than bfloat16 does, and take a quarter of the time."""
-        other = copy.deepcopy(self)
+        """GELUs are whole ones: they differ from the tanh form by less than bfloat16 does, and take a quarter of the time."""
+        other = copy.deepcopy(self).to(torch.bfloat16)
         for part in other.modules():
-            if isinstance(part, nn.Linear) or part is other.token:
-                part.to(torch.bfloat16)
-            elif isinstance(part, nn.GELU):
+            if isinstance(part, nn.GELU):
                 part.approximate = "none"
         return other
 
@@ -174,10 +171,9 @@ class _Block(Block):
         seen: tuple[Tensor, Tensor | None],
     ) -> Tensor:
         """(B, K, D) -> (B, K, D): one token of each beam, or one for all beams, which the cache keeps `here`."""
-        dtype = self.attention.qkv.weight.dtype  # that of x, unless weights are rounded
-        query, *new = self.attention.split(self.attention.qkv(self.norm_self(x_BKD).to(dtype)))
+        query, *new = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
         for kept_BHCD, one in zip(cache, new, strict=True):
             kept_BHCD[:, :, here] = one
         x_BKD = x_BKD + self.attention.out(attend(query, cache[0].mT, cache[1], seen[0]))
-        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD).to(dtype)), *memory, seen[1]))
-        return x_BKD + self.mlp(self.norm_mlp(x_BKD).to(dtype))
+        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD)), *memory, seen[1]))
+        return x_BKD + self.mlp(self.norm_mlp(x_BKD))
