@@ -6,7 +6,8 @@
 
 scenes   full descriptions of the drawn world, from scenes that were never trained on; the eye of the world's judge looks at
          each picture. A text counts where everything that it says is there, and nothing else. Beside them descriptions of
-         one thing of a shape and colour that never met in training.
+         one thing of a shape and colour that never met in training; with --short also texts of two things in few words, each
+         of which counts where both things are there, and where they also stand to each other as it says.
 fashion  Fashion-MNIST by class name: 36,000 pictures to learn from, 13,000 others for a classifier that judges, and 10,000
          that only the figures see. Beside the figures what real pictures reach, and how well a classifier does on real
          pictures that has learned from drawn ones alone. The peers are the VAE and the VQ-VAE of pythae with the samplers that
@@ -35,6 +36,13 @@ import numpy as np
 FASHION = {"train": 36_000, "val": 1_000, "judge": 12_000, "judge_val": 1_000, "test": 10_000}
 """Parts of the training file, in its order."""
 OTHER_TONE, NEVER = "seen with another tone", "never seen"
+SHORT = (
+    "a {size} {one} {word} a {other}",
+    "there is a {size} {one} {word} a {other}",
+    "the {one} is {word} the {other}",
+    "a {size} {one} and a {other}",
+)
+"""Few words for two things."""
 HALF = 5_000
 """Pictures of each side of a distance."""
 
@@ -54,6 +62,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--set", nargs="*", default=[], help="settings of the recipe")
+    parser.add_argument("--short", type=int, default=0, help="of scenes: texts of few words, of each form")
     parser.add_argument("--keep", default="", help="folder for the models")
     parser.add_argument("--sheet", default="", help="folder for sheets of what was drawn")
     parser.add_argument(
@@ -153,6 +162,48 @@ def scenes(args: argparse.Namespace, seed: int, folder: Path) -> None:
         for line in prompt_truth.table(counted.sum(0)):
             print("   ", {name: round(value, 3) if isinstance(value, float) else value for name, value in line.items()})
         keep_sheet(args, f"scenes-{args.recipe}-{seed}-{told(way)}", pictures[-48:])
+        if args.short:
+            print("| text | guidance | both are there | and stand so | and more than two |\n" + "|---" * 5 + "|")
+            in_few_words(args, model, way)
+
+
+def in_few_words(args: argparse.Namespace, model: Any, way: dict[str, Any]) -> None:
+    """Both things of a short text, of pairs that training shows, and how they stand to each other."""
+    from tuwen.data._scene_language import OPPOSITE
+    from tuwen.data._scene_world import COLOURS, SHAPES, SIZES, UNSEEN, holds
+    from tuwen.judge.drawings import see
+
+    rng = np.random.default_rng(0)
+    known = [pair for pair in itertools.product(SHAPES, COLOURS) if pair not in UNSEEN]
+    for form in SHORT:
+        asked = []
+        for _ in range(args.short):
+            one, other = (known[i] for i in rng.choice(len(known), 2, replace=False))
+            asked.append(
+                (one, other, str(rng.choice(["left of", "right of", "above", "below"])), str(rng.choice(SIZES)))
+            )
+        texts = [
+            form.format(size=size, one=f"{one[1]} {one[0]}", other=f"{other[1]} {other[0]}", word=word)
+            for one, other, word, size in asked
+        ]
+        pictures, _ = drawn(model, texts, way)
+        both, right, more = 0, 0, 0
+        for picture, (one, other, word, _) in zip(pictures, asked, strict=True):
+            seen = {(thing.shape, thing.colour): thing for thing in see(picture)}
+            if one in seen and other in seen:
+                pair = (word, seen[one], seen[other]) if word in OPPOSITE else (back(word), seen[other], seen[one])
+                both, more = both + 1, more + (len(seen) > 2)
+                right += "{word}" not in form or holds(*pair)
+        shares = " | ".join(f"{count / args.short:.3f}" for count in (both, right, more))
+        print(f"| {form} | {told(way)} | {shares} |", flush=True)
+        keep_sheet(args, f"scenes-{args.recipe}-short-{SHORT.index(form)}", pictures)
+
+
+def back(word: str) -> str:
+    """'left of' of 'right of'."""
+    from tuwen.data._scene_language import OPPOSITE
+
+    return next(other for other, opposite in OPPOSITE.items() if opposite == word)
 
 
 def one_new_thing(num: int) -> list[Any]:
