@@ -189,10 +189,11 @@ def in_few_words(args: argparse.Namespace, model: Any, way: dict[str, Any]) -> N
         pictures, _ = drawn(model, texts, way)
         both, right, more = 0, 0, 0
         for picture, (one, other, word, _) in zip(pictures, asked, strict=True):
-            seen = {(thing.shape, thing.colour): thing for thing in see(picture)}
+            things = see(picture)
+            seen = {(thing.shape, thing.colour): thing for thing in things}
             if one in seen and other in seen:
                 pair = (word, seen[one], seen[other]) if word in OPPOSITE else (back(word), seen[other], seen[one])
-                both, more = both + 1, more + (len(seen) > 2)
+                both, more = both + 1, more + (len(things) > 2)
                 right += "{word}" not in form or holds(*pair)
         shares = " | ".join(f"{count / args.short:.3f}" for count in (both, right, more))
         print(f"| {form} | {told(way)} | {shares} |", flush=True)
