@@ -77,14 +77,22 @@ def test_detailed_takes_the_longest_beside_the_one_of_its_number(source):
 def test_long_captions_lose_words_where_they_are_to(source):
     said = "a red star at the left and a blue circle"
     source.samples = [replace(source.samples[0], fields={"text": [said]}), source.samples[1]]
-    batch = source.batch([(0, 0), (0, 0), (1, 0), (0, -1)], lost=[(0.5, 0), (0.0, 1), (0.5, 0), (0.5, 0)])
-    whole, few = [said], ["a the left and a blue circle"]
+    batch = source.batch([(0, 0), (0, 0), (1, 0), (0, -1)], lost=[(0.5, 6), (0.0, 1), (0.5, 6), (0.5, 6)])
+    whole, few = [said], ["a red star at the left and a blue"]
     assert [one.fields["text"] for one in batch.raw] == [few, whole, ["ccc"], whole]
 
 
 def test_of_a_shortened_text_a_word_stays():
     assert shortened("one two three four five six seven eight", 0.9999, seed=1) == "one"
     assert shortened("seven words are few words as such", 0.9999, seed=1) == "seven words are few words as such"
+
+
+def test_a_shortened_text_loses_its_share_in_runs_of_words():
+    words = [str(place) for place in range(400)]
+    kept = [[int(word) for word in shortened(" ".join(words), 0.6, seed=seed).split()] for seed in range(40)]
+    assert np.mean([len(one) for one in kept]) == pytest.approx(160, abs=8)
+    runs = [np.diff(one)[np.diff(one) > 1] - 1 for one in kept]
+    assert np.mean(np.concatenate(runs)) == pytest.approx(4, abs=0.2)
 
 
 def test_what_is_missing_is_marked(source):

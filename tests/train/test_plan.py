@@ -102,14 +102,14 @@ def soon(monkeypatch):
     monkeypatch.setattr("tuwen.train.plan.WHOLE", 16)
 
 
-def test_the_longest_comes_first_alone_then_in_three_epochs_of_four_and_all_in_the_fourth(soon):
+def test_the_longest_comes_first_alone_then_in_every_other_epoch_and_all_between_them(soon):
     made = plan([[5, 40, 9]] * 8, captions="longest_first", batch=8)
     seen = [made.items(step) for step in range(26)]
     assert all(caption == 1 for items in seen[:2] for _, caption in items)
     longest = [sum(caption == 1 for _, caption in items) for items in seen[2:]]
-    assert all(sum(longest[i : i + 4]) >= 24 for i in range(21)), "each row three times in any four epochs"
+    assert all(sum(longest[i : i + 2]) >= 8 for i in range(23)), "each row once in any two epochs"
     others = [caption for items in seen[2:] for _, caption in items if caption != 1]
-    assert sorted(set(others)) == [0, 2] and len(others) == 8 * 24 // 4 * 2 // 3
+    assert sorted(set(others)) == [0, 2] and len(others) == 8 * 24 // 2 * 2 // 3
 
 
 def test_some_captions_lose_words_later_the_same_ones_every_time(soon):
@@ -117,7 +117,7 @@ def test_some_captions_lose_words_later_the_same_ones_every_time(soon):
     assert made.lost(0) == made.lost(1) == [] and plan(equal(8), batch=8).lost(50) == []
     lost = [one for step in range(2, 400) for one in made.lost(step)]
     share = np.array([share for share, _ in lost])
-    assert len(lost) == 398 * 8 and np.mean(share > 0) == pytest.approx(0.3, abs=0.04) and share.max() < 0.75
+    assert len(lost) == 398 * 8 and np.mean(share > 0) == pytest.approx(0.5, abs=0.04) and share.max() < 0.75
     assert len({seed for _, seed in lost}) > 3000 and plan(equal(8), captions="longest_first").lost(9) == made.lost(9)
 
 
