@@ -7,8 +7,7 @@ Both sides get the same latents, in the same batches. First `--pictures` rows of
 beam search, in float32, and the texts compared, all of which must be the same. Then beam search over the first `--timed`
 rows is measured, the two sides in turn, the best of `--repeats` counts: texts that end by themselves, at most `--tokens`
 long, and texts of exactly that length. In bfloat16 both sides have their weights in it, and CIDEr says what that costs. With one
-thread the clock is the processor time of the process, so that other programs disturb less. Memory that is free stays with the
-process, as with `tuwen caption`, for both sides.
+thread the clock is the processor time of the process, so that other programs disturb less.
 
 The bound is the arithmetic that our search needs (every product of matrices, for the beams of the pictures that are not
 done) at the rate that this machine reaches in the product of such a batch with the weights of an MLP.
@@ -38,7 +37,6 @@ import torch.nn.functional as F
 
 import tuwen
 from tuwen.card import versions
-from tuwen.cli import keep_memory
 from tuwen.command._read import read_rows
 from tuwen.decode._gpt2 import to_gpt2
 from tuwen.generate.beam import Config as Beam
@@ -90,7 +88,6 @@ def child(environment: dict[str, str]) -> dict[str, Any]:
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Every figure of this process, by name."""
     torch.set_num_threads(max(args.threads))
-    keep_memory()
     model = tuwen.load(args.model)
     rows = list(read_rows("decode_speed", model.recipe, args.data, split=args.split, settings=(), rows=args.pictures))
     with torch.inference_mode():

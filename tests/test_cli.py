@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -42,20 +41,6 @@ def run(capsys, *arguments):
 def one_line(err):
     assert err.endswith("\n") and err.count("\n") == 1, err
     return err.strip()
-
-
-# -- memory -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has no such call")
-def test_memory_that_is_free_is_taken_again():
-    """A page of 4 KB that is new costs a fault; 40 blocks of 4 MB in turn are 40,960 of them, where each is new."""
-    code = "import resource; from tuwen import cli; cli.keep_memory() if {} else None; made = [bytearray(1 << 22)]\n"
-    code += "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\nbefore = faults()\n"
-    code += "for _ in range(40):\n    made = [bytearray(1 << 22), bytearray(1 << 22)]; made.clear()\nprint(faults() - before)"
-    env = {**os.environ, "PYTHONPATH": str(eight.ROOT / "src")}
-    found = [subprocess.check_output([sys.executable, "-c", code.format(kept)], env=env) for kept in (True, False)]
-    assert int(found[0]) < 5_000 < 20_000 < int(found[1])
 
 
 # -- help ---------------------------------------------------------------------------------------------------------

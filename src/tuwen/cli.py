@@ -5,14 +5,13 @@ Exit 0: done; 1: a bug of ours; 2: a mistake of the user, one line on stderr; 13
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import inspect
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -34,7 +33,6 @@ class Common:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and gives its exit status; prints, and never raises."""
-    keep_memory()
     tokens = list(sys.argv[1:] if argv is None else argv)
     try:
         run([token for token in tokens if token != "--debug"])
@@ -53,20 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "--debug" in tokens:
             traceback.print_exc()
         return _say(f"a bug in tuwen: {type(error).__name__}: {error}; the same command with --debug shows where", 1)
-
-
-_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
-_APART, _KEPT = 32 << 20, 256 << 20
-"""Bytes of a block that the system gives by itself, and that stay with the process when they are free."""
-
-
-def keep_memory() -> None:
-    """A tensor of some megabytes takes the memory of one before it. glibc gives that back to the system in between, and to
-    get it again, page by page, takes longer than to fill it: beam search is 9 % faster. Nothing with another C library."""
-    with suppress(AttributeError, OSError, TypeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_MMAP_THRESHOLD, _APART)
-        libc.mallopt(_TRIM_THRESHOLD, _KEPT)
 
 
 def _say(text: str, status: int) -> int:
