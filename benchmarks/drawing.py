@@ -164,10 +164,10 @@ def scenes(args: argparse.Namespace, seed: int, folder: Path) -> None:
         keep_sheet(args, f"scenes-{args.recipe}-{seed}-{told(way)}", pictures[-48:])
         if args.short:
             print("| text | guidance | both are there | and stand so | and more than two |\n" + "|---" * 5 + "|")
-            in_few_words(args, model, way)
+            in_few_words(args, seed, model, way)
 
 
-def in_few_words(args: argparse.Namespace, model: Any, way: dict[str, Any]) -> None:
+def in_few_words(args: argparse.Namespace, seed: int, model: Any, way: dict[str, Any]) -> None:
     """Both things of a short text, of pairs that training shows, and how they stand to each other."""
     from tuwen.data._scene_language import OPPOSITE
     from tuwen.data._scene_world import COLOURS, SHAPES, SIZES, UNSEEN, holds
@@ -197,7 +197,7 @@ def in_few_words(args: argparse.Namespace, model: Any, way: dict[str, Any]) -> N
                 right += "{word}" not in form or holds(*pair)
         shares = " | ".join(f"{count / args.short:.3f}" for count in (both, right, more))
         print(f"| {form} | {told(way)} | {shares} |", flush=True)
-        keep_sheet(args, f"scenes-{args.recipe}-short-{SHORT.index(form)}", pictures)
+        keep_sheet(args, f"scenes-{args.recipe}-{seed}-{told(way)}-short-{SHORT.index(form)}", pictures)
 
 
 def back(word: str) -> str:
