@@ -55,11 +55,30 @@ def test_all_layouts_and_both_types_of_ids(tmp_path, references):
         (RESULTS, {"42": ["x"], "7": [" ", ""]}, "refs.json: all references of image_id '7' are empty; give one that says"),
         (RESULTS, {"42": ["x"], "7": [3]}, "refs.json: a reference of image_id '7' is int, not text."),
         (RESULTS, [{"image_id": 42, "caption": None}], "refs.json: a reference of image_id 42 is NoneType, not text."),
+        ([{"image_id": [42], "caption": "a"}], COCO, r"results.json: image_id of entry 1 is \[42\]; it is a whole number or a text, as in 42."),
+        ([*RESULTS, {"image_id": None, "caption": "a"}], COCO, "results.json: image_id of entry 3 is None; it is a whole number or a"),
+        ([{"image_id": True, "caption": "a"}], COCO, "results.json: image_id of entry 1 is True; it is a whole number"),
+        (RESULTS, [{"image_id": 4.5, "caption": "a"}], "refs.json: image_id of entry 1 is 4.5; it is a whole number or a text"),
+        (RESULTS, [*COCO["annotations"], {"image_id": {}, "caption": "a"}], "refs.json: image_id of entry 4 is {}; it is a"),
+        (RESULTS, '{"42": ["a dog"], "7": ["a cat"], "42": ["one dog"]}', "refs.json has the name '42' twice in one object; write it once, with all it holds."),
+        (RESULTS, '{"annotations": [], "images": [], "annotations": []}', "refs.json has the name 'annotations' twice in one"),
+        ('[{"image_id": 42, "caption": "a", "caption": "b"}]', COCO, "results.json has the name 'caption' twice in one object"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit(tmp_path, results, references, message):
     with pytest.raises(DataError, match=message):
         joined(tmp_path, results, references)
+
+
+def test_whole_floats_and_byte_order_marks(tmp_path):
+    """As pandas and Windows write them."""
+    floats = [{**row, "image_id": float(row["image_id"])} for row in RESULTS]
+    assert joined(tmp_path, "\ufeff" + json.dumps(floats), "\ufeff" + json.dumps(COCO)) == WANTED
+    references = [{**one, "image_id": float(one["image_id"])} for one in COCO["annotations"]]
+    assert joined(tmp_path, RESULTS, references) == WANTED
+    (tmp_path / "a.jpg").touch()
+    refs = write(tmp_path / "refs.json", {**COCO, "images": [{"id": 42.0, "file_name": "a.jpg"}]})
+    assert find_pictures(str(tmp_path), refs, ["42"]) == {"42": tmp_path / "a.jpg"}
 
 
 def test_no_file(tmp_path):

@@ -75,6 +75,55 @@ def test_settings_of_the_data(data):
         next(run(Request(model="m", data=data, set=("train.lr=1",))))
 
 
+def test_pictures_that_cannot_be_read_are_left_out_where_asked(data, tmp_path, monkeypatch):
+    """As if they were not there, of the other system too; every picture alone would be other figures of the batches."""
+    monkeypatch.setattr(_measure, "_ROWS", 3)
+    asked = {"model": "m", "data": data, "split": "", "beam": 1}
+    photos, out, html = tmp_path / "photos", tmp_path / "r.json", tmp_path / "p.html"
+    (tmp_path / "aside").mkdir()
+    for name in ("blue.png", "blue.txt", "red.png", "red.txt"):
+        (photos / name).rename(tmp_path / "aside" / name)
+    [without] = run(Request(**asked))
+    for file in (tmp_path / "aside").iterdir():
+        (photos / file.name).write_bytes(file.read_bytes()[:60])
+    with pytest.raises(DataError, match="blue.png cannot be read as an image: truncated after 60 bytes. Skip such"):
+        next(run(Request(**asked)))
+    (tmp_path / "other").mkdir()
+    skip = {**asked, "set": ("data.on_error=skip",)}
+    [response] = run(Request(**skip, against=str(tmp_path / "other"), out=str(out), html=str(html)))
+    assert response.num == 6 and response.figures == without.figures and response.intervals == without.intervals
+    assert set(response.beside.differences.values()) == {0} and "cider" in response.beside.differences
+    [note] = response.notes
+    assert note.startswith("2 of 8 rows cannot be read and are left out (blue.png, red.png); the first: ")
+    assert note.endswith("photos/blue.png cannot be read as an image: truncated after 60 bytes.")
+    report = json.loads(out.read_text("utf-8"))
+    assert report["notes"] == [note] and not {"blue.png", "red.png"} & {row["key"] for row in report["rows"]}
+    [again] = run(Request(**skip, against=str(out)))
+    assert again.beside.differences["cider"] == 0
+
+
+def test_no_picture_that_can_be_read(data, tmp_path):
+    for file in (tmp_path / "photos").glob("*.png"):
+        file.write_bytes(file.read_bytes()[:60])
+    with pytest.raises(DataError, match="none of 8 rows can be read; the first: .*black.png cannot be read as an im"):
+        next(run(Request(model="m", data=data, split="", set=("data.on_error=skip",))))
+
+
+def test_what_no_row_alone_is_to_blame_for_is_said(data, monkeypatch):
+    """Sounds of two rates in one batch, say: there is no row that could be left out."""
+    whole = eight.model().batch
+
+    def batch(samples, **more):
+        if len(samples) > 1:
+            raise DataError("they do not go together")
+        return whole(samples, **more)
+
+    model = eight.model()
+    monkeypatch.setitem(vars(model), "batch", batch)
+    with pytest.raises(DataError, match="they do not go together"):
+        next(run(Request(model="m", data=data, split="", set=("data.on_error=skip",))))
+
+
 def test_captions_of_any_system(tmp_path, capsys):
     (tmp_path / "r.json").write_text(
         json.dumps([{"image_id": 1, "caption": "a dog runs"}, {"image_id": 2, "caption": "a cat sits"}])

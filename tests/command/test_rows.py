@@ -15,7 +15,10 @@ import pytest
 from PIL import Image
 from tests import eight
 
+from tuwen import cli
+from tuwen.command import _ask
 from tuwen.command._rows import DrawnFiles, _whole_records, open_rows, to_json
+from tuwen.data._dataset import open_data
 from tuwen.errors import ConfigError, DataError
 
 COLUMNS = ["caption", "logprob", "alternatives"]
@@ -139,6 +142,39 @@ def test_text_files_never_replace(tmp_path):
     assert (tmp_path / "x.txt").read_text() == "mine"
     assert (tmp_path / "deep/y.txt").read_text() == "a cat\n"
     assert open_rows(str(tmp_path), COLUMNS, pictures("x.jpg"), overwrite=True).done == set()
+
+
+def test_what_was_held_back_is_no_text_of_a_picture(tmp_path):
+    """Its reason would be learned as a caption; what an earlier run wrote does not stand for it either."""
+    silent = ("x.jpg", {"caption": "", "abstained": "confidence 0.31 is below 0.5"}, "[no caption: confidence ...]")
+    rows = open_rows(f"{tmp_path}/texts/", COLUMNS, pictures("x.jpg", "y.jpg"))
+    rows.write([silent, answer("y.jpg")])
+    assert [file.name for file in (tmp_path / "texts").iterdir()] == ["y.txt"]
+    assert open_rows(f"{tmp_path}/texts/", COLUMNS, pictures("x.jpg", "y.jpg")).done == {"y.jpg"}
+    (tmp_path / "texts/x.txt").write_text("what a run that was less careful wrote")
+    open_rows(f"{tmp_path}/texts/", COLUMNS, pictures("x.jpg"), overwrite=True).write([silent])
+    assert not (tmp_path / "texts/x.txt").exists()
+
+
+def test_captions_that_are_held_back_are_not_learned_from_next_time(tmp_path, monkeypatch, capsys):
+    """Beside the pictures lie captions only; a later run asks again about the others."""
+    photos, model = tmp_path / "photos", eight.model()
+    eight.write_pictures(photos, captions=False)
+    monkeypatch.setattr(model, "confidence", eight.confidence({"tokens": 1.0}, bias=-8.5))
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: model)
+    sure = {name.stem: model.caption(str(name)).confidence for name in photos.iterdir()}
+    least = (min(sure.values()) + max(sure.values())) / 2
+    said = {name for name, one in sure.items() if one >= least}
+    command = ["caption", "m", str(photos), "-o", str(photos), "--min-confidence", str(least)]
+    assert cli.main(command) == 0 and 0 < len(said) < 8
+    silent = 8 - len(said)
+    assert f"8 written ({silent} of them without an answer: too unsure)" in capsys.readouterr().err
+    assert {file.stem for file in photos.glob("*.txt")} == said
+    assert {sample.key.removesuffix(".png") for sample in open_data(photos) if sample.fields["text"]} == said
+    assert cli.main(command) == 0
+    assert f"{silent} written ({silent} of them without an answer: too unsure), {len(said)} were there already" in (
+        capsys.readouterr().err
+    )
 
 
 def test_two_pictures_of_one_stem(tmp_path):

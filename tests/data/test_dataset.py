@@ -81,6 +81,10 @@ def test_val_is_carved_from_train_where_the_data_has_none():
     assert {s.split for s in data.split("val")} == {"val"}
     assert open_data(table, Data(val=0)).splits == {"train": 50, "test": 10}
     assert open_data([{**row, "split": "test"} for row in rows(4)]).splits == {"test": 4}
+    blank = [{**row, "split": "test" if i < 10 else ""} for i, row in enumerate(rows(60))]
+    assert open_data(blank).splits == data.splits, "a blank is as good as train"
+    assert open_data(blank, Data(val=0)).splits == {"train": 50, "test": 10}
+    assert open_data([{**row, "split": "" if i else "val"} for i, row in enumerate(rows(9))]).splits["val"] == 1
 
 
 def test_the_datas_own_sides_may_leak_and_that_is_said():

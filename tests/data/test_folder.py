@@ -51,6 +51,35 @@ def test_a_folder_of_pictures_beside_a_folder_of_texts(tmp_path, pictures, texts
     }
 
 
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        ("a.jpg a.png a.jpg.txt a.png.txt", {"a.jpg": "a.jpg.txt", "a.png": "a.png.txt"}),
+        ("a.jpg a.txt a.jpg.txt", {"a.jpg": "a.jpg.txt a.txt"}),
+        ("a.jpg a.png a.txt a.jpg.txt", {"a.jpg": "a.jpg.txt", "a.png": "a.txt"}),
+        ("a.jpg a.png a.txt", {"a.jpg": "a.txt", "a.png": "a.txt"}),
+        ("a.jpg a.png a.jpg.txt", {"a.jpg": "a.jpg.txt", "a.png": ""}),
+        ("a.jpg a.png a.jpg.txt a.png.txt a.txt", {"a.jpg": "a.jpg.txt a.txt", "a.png": "a.png.txt a.txt"}),
+        ("a.png a.jpg.txt", {"a.png": "a.jpg.txt"}),
+        ("images/a.jpg captions/a.txt descriptions/a.txt", {"images/a.jpg": "captions/a.txt descriptions/a.txt"}),
+        ("images/a.jpg images/a.txt captions/a.jpg.txt", {"images/a.jpg": "captions/a.jpg.txt images/a.txt"}),
+        (
+            "images/a.jpg images/a.txt photos/a.jpg photos/a.txt",
+            {"images/a.jpg": "images/a.txt", "photos/a.jpg": "photos/a.txt"},
+        ),
+        ("images/a.jpg images/a.txt photos/a.jpg", {"images/a.jpg": "images/a.txt", "photos/a.jpg": ""}),
+    ],
+)
+def test_no_text_is_lost_where_stems_are_alike(tmp_path, files, wanted):
+    """Each text says its own name."""
+    for colour, name in enumerate(files.split()):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(name) if name.endswith(".txt") else put(file, colour)
+    data = open_data(tmp_path)
+    assert {key: " ".join(texts) for key, (texts, _) in rows(data).items()} == wanted and not data.problems
+
+
 @pytest.mark.parametrize("order", ["{split}/images", "images/{split}", "{split}"])
 def test_folders_called_as_splits_are_the_splits(tmp_path, order):
     for colour, split in enumerate(("train", "dev", "test")):

@@ -84,6 +84,22 @@ def test_a_larger_longest_length_than_the_model_has_is_the_same_way(model):
     assert written_as(model, method_of(Request(image=None, without="red"))) == {"use": "beam", "without": ["red"]}
 
 
+def test_the_best_of_several_draws_is_another_way_than_one_draw(model):
+    """Without samples as many are drawn as are given back; a search, and agreement, find the same first one of all."""
+    drawn = {"image": None, "method": "sampling"}
+    ways = [{}, {"best": 5}, {"samples": 5}, {"best": 2, "samples": 5}]
+    written = [written_as(model, method_of(Request(**drawn, **way))) for way in ways]
+    assert written == [{"use": "sampling"}, *[{"use": "sampling", "samples": 5}] * 3]
+    model.confidence = eight.confidence({}, written=written[0])
+    assert model.caption(IMAGES[0], method="sampling").confidence == 0.5
+    with pytest.raises(ConfigError, match="fitted for method=sampling with its usual options, not for what was asked"):
+        model.caption(IMAGES[0], method="sampling", best=5, min_confidence=0.5)
+    for way in ("diverse", "mbr", "constrained"):
+        more = {"method": way, **({"words": "red"} if way == "constrained" else {})}
+        one, three = (written_as(model, method_of(Request(image=None, best=best, **more))) for best in (1, 3))
+        assert one == three and "best" not in one
+
+
 def test_too_low_a_confidence_says_nothing_and_why(model):
     answers = model.caption(IMAGES)
     sure = sorted(a.confidence for a in answers)

@@ -1,11 +1,13 @@
 """Drawing: from the prior, from a text, the same again with the same seed."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests import autoencoders, eight
 
+from tuwen.decode import image_deconv
 from tuwen.encode import text_transformer
 from tuwen.errors import CannotError, ConfigError
 from tuwen.model import CrossModal
@@ -119,8 +121,9 @@ def test_cancelled_before_it_begins(of_text):
         ({"text": " ", "without": "b"}, "without has no effect without text"),
         (
             {"text": "a", "without": "b", "guidance": 1.0},
-            "without has no effect with guidance=1; set another, for example guidance=3",
+            "without leads away from a text only where guidance is above 1, and it is 1; set a larger one, for example guidance=3",
         ),
+        ({"text": "a", "without": "b", "guidance": 0.0}, "where guidance is above 1, and it is 0; set a larger one"),
         ({"guidance": 2.0}, "guidance has no effect without text"),
         ({"candidates": 2}, "candidates has no effect without text"),
         ({"text": "a", "judge": "m"}, "judge has no effect without candidates; add candidates=8"),
@@ -138,6 +141,8 @@ def test_what_a_request_cannot_be(options, message):
 def test_options_of_a_flow_are_refused_elsewhere(of_text):
     with pytest.raises(ConfigError, match="draws at once, not of noise; leave out without and steps"):
         of_text.draw("a red picture", steps=3, without="blue")
+    with pytest.raises(ConfigError, match="leave out precision"):
+        of_text.draw("a red picture", precision="bfloat16")
     with pytest.raises(CannotError, match="does not change a picture by a text; one that draws along a flow does"):
         of_text.draw("a red picture", like=rows()[0].fields["image"])
     with pytest.raises(CannotError, match="does not draw near a picture; one that draws along a flow does"):
@@ -161,6 +166,17 @@ def test_from_one_text_to_another_at_once(of_text):
     assert np.abs(found[0].astype(int) - ends[0]).max() <= 1 and np.abs(found[2].astype(int) - ends[1]).max() <= 1
     between = [np.abs(found[1].astype(int).mean((0, 1)) - end.astype(int).mean((0, 1))).sum() for end in ends]
     assert min(between) > 10, "the middle is neither"
+
+
+def test_all_pictures_between_two_texts_have_the_same_noise():
+    recipe = drawer(bottleneck.Config(width=8), 0).recipe
+    noisy = replace(recipe, decode={"image": image_deconv.Config(side=16, widths=(8, 8), noise=8)})
+    model = CrossModal.create(noisy, rows())
+    text = "a red picture"
+    same = model.draw(text, to=text, num=3, seed=1).pictures
+    assert all((one == same[0]).all() for one in same)
+    others = model.draw(text, num=3, seed=1).pictures
+    assert (others[1] != others[0]).any()
 
 
 def test_near_a_picture_by_a_prior():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuwen.command._coco import load, number_of, read_results
+from tuwen.data._files import is_picture
 from tuwen.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ def captions_of(path: str, found: Evaluation, extra: Extra, pictures: Pictures) 
     Args:
         path: a report of `tuwen evaluate -o`, or COCO results.
         extra: metrics besides those that every evaluation of captions gives.
+    Returns:
+        As of a model, with a note where ids and rows are called differently and met by a part of the name.
     Raises:
         DataError: it cannot be read, or lacks a caption of a row.
     """
@@ -28,12 +33,11 @@ def captions_of(path: str, found: Evaluation, extra: Extra, pictures: Pictures) 
 
     said = read_captions(path)
     rows = [row for row in found.rows if "caption" in row]
-    if lacking := [row["key"] for row in rows if row["key"] not in said]:
-        raise DataError(
-            f"{path} has no caption for {len(lacking)} of {len(rows)} rows, such as {', '.join(lacking[:3])}; a comparison "
-            "takes the same rows of both: evaluate the other system on the same part of the data."
-        )
-    theirs = Evaluation(figures={}, rows=[{**row, "caption": said[row["key"]]} for row in rows])
+    ids, way = _meet(path, [row["key"] for row in rows], said)
+    theirs = Evaluation(figures={}, rows=[{**row, "caption": said[ids[row["key"]]]} for row in rows])
+    if way:
+        key, one = next(iter(ids.items()))
+        theirs.notes.append(f"its ids meet the rows {way}: {one} is {key}")
     if told := with_references(theirs.rows):
         theirs.rates.append(caption_rates([row["caption"] for row in told], [row["references"] for row in told]))
     extra.add(theirs, pictures, chance=False)
@@ -42,12 +46,48 @@ def captions_of(path: str, found: Evaluation, extra: Extra, pictures: Pictures) 
 
 def read_captions(path: str) -> dict[str, str]:
     """Key -> caption. Errors: as `captions_of`."""
-    from tuwen.command._coco import read_results
-
-    try:
-        raw = json.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError):
-        raw = None  # read_results says what is wrong
+    raw = load(path)
     if isinstance(raw, dict) and isinstance(raw.get("rows"), list):
         return {row["key"]: row["caption"] for row in raw["rows"] if "caption" in row}
     return {str(key): text for key, text in read_results(path).items()}
+
+
+def _meet(path: str, keys: Sequence[str], said: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """Key of each row -> id of its caption, and what of their names is the same; all rows meet theirs in one way.
+
+    Raises:
+        DataError: no way leaves every row with one id that is of no other row.
+    """
+    most: dict[str, str] = {}
+    for way, of in _WAYS.items():
+        ids, rows = _alone(said, of), _alone(keys, of)
+        met = {key: ids[name] for name, key in rows.items() if name in ids}
+        if len(met) == len(keys):
+            return {key: met[key] for key in keys}, way
+        most = max(most, met, key=len)
+    lacking = [key for key in keys if key not in most]
+    raise DataError(
+        f"{path} has no caption for {len(lacking)} of {len(keys)} rows, such as {', '.join(lacking[:3])}; rows are called "
+        f"{', '.join(keys[:3])} and ids there {', '.join(list(said)[:3])}; a comparison takes the same rows of both: "
+        "evaluate the other system on the same part of the data."
+    )
+
+
+def _alone(names: Iterable[str], of: Callable[[str], str]) -> dict[str, str]:
+    """What `of` makes of a name -> the name, without those of which several give the same."""
+    made = [(of(name), name) for name in names]
+    count = Counter(short for short, _ in made)
+    return {short: name for short, name in made if count[short] == 1}
+
+
+def _stem(name: str) -> str:
+    """A name without its folders, and without an ending of pictures."""
+    return Path(name).stem if is_picture(name) else Path(name).name
+
+
+_WAYS: dict[str, Callable[[str], str]] = {
+    "": str,
+    "without folder and ending": _stem,
+    "by the number at the end of their names": lambda name: number_of(_stem(name)),
+}
+"""What of their names is the same -> how it is taken from a row's key and from an id."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -22,21 +24,17 @@ def read_results(path: str) -> dict[Any, str]:
         DataError: it cannot be read, is laid out otherwise, or has two captions of one picture.
     """
     found: dict[Any, str] = {}
-    rows = _load(path)
+    rows = load(path)
     if not isinstance(rows, list) or not all(
         isinstance(row, dict) and {"image_id", "caption"} <= row.keys() for row in rows
     ):
         raise DataError(f"{path} is no list of results; it has to be {_RESULTS}")
-    for number, row in enumerate(rows, 1):
-        if row["image_id"] in found:
-            raise DataError(
-                f"{path} has two captions for image_id {row['image_id']!r}, the second is entry {number}; keep one."
-            )
+    for number, (key, row) in enumerate(zip(_ids(path, rows), rows, strict=True), 1):
+        if key in found:
+            raise DataError(f"{path} has two captions for image_id {key!r}, the second is entry {number}; keep one.")
         if not isinstance(row["caption"], str):
-            raise DataError(
-                f"{path}: the caption of image_id {row['image_id']!r} is {type(row['caption']).__name__}, not text."
-            )
-        found[row["image_id"]] = row["caption"]
+            raise DataError(f"{path}: the caption of image_id {key!r} is {type(row['caption']).__name__}, not text.")
+        found[key] = row["caption"]
     if not found:
         raise DataError(f"{path} holds no captions; it has to be {_RESULTS}")
     return found
@@ -48,11 +46,11 @@ def read_references(path: str) -> dict[Any, list[str]]:
     Raises:
         DataError: it cannot be read, or is laid out otherwise.
     """
-    raw, found = _load(path), dict[Any, list[str]]()
+    raw, found = load(path), dict[Any, list[str]]()
     rows = raw.get("annotations") if isinstance(raw, dict) else raw
     if isinstance(rows, list) and all(isinstance(row, dict) and {"image_id", "caption"} <= row.keys() for row in rows):
-        for row in rows:
-            found.setdefault(row["image_id"], []).append(row["caption"])
+        for key, row in zip(_ids(path, rows), rows, strict=True):
+            found.setdefault(key, []).append(row["caption"])
         return _checked(path, found)
     if isinstance(raw, dict) and all(isinstance(group, str | list) for group in raw.values()):
         return _checked(path, {key: [group] if isinstance(group, str) else group for key, group in raw.items()})
@@ -89,6 +87,20 @@ def join(
             "caption them too, or leave their references out: figures of a part do not compare with those of the whole."
         )
     return [(key, text, told[key]) for key, text in said.items()]
+
+
+def _ids(path: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The image_id of each entry, a text or a whole number; raises DataError for anything else."""
+    ids = [_whole(row["image_id"]) for row in rows]
+    if not {*map(type, ids)} <= {int, str}:
+        number, wrong = next((number, one) for number, one in enumerate(ids, 1) if type(one) not in (int, str))
+        raise DataError(f"{path}: image_id of entry {number} is {wrong!r}; it is a whole number or a text, as in 42.")
+    return ids
+
+
+def _whole(key: Any) -> Any:
+    """A number without a fraction, as pandas writes it, without its point too: 42.0 is 42."""
+    return int(key) if isinstance(key, float) and key.is_integer() else key
 
 
 def _checked(path: str, references: dict[Any, list[Any]]) -> dict[Any, list[str]]:
@@ -136,11 +148,12 @@ def find_pictures(folder: str, references_file: str, keys: Sequence[str]) -> dic
     if not Path(folder).is_dir():
         raise DataError(f"there is no folder {folder!r}; name the folder of the pictures with --pictures.")
     files = [file for file in walk(Path(folder)) if is_picture(file.name)]
-    by_name, by_stem, by_number = (_grouped(files, of) for of in (attrgetter("name"), attrgetter("stem"), _number))
-    raw = _load(references_file)
+    ways = attrgetter("name"), attrgetter("stem"), lambda file: number_of(file.stem)
+    by_name, by_stem, by_number = (_grouped(files, of) for of in ways)
+    raw = load(references_file)
     images = raw.get("images") if isinstance(raw, dict) else None
     rows = [row for row in images or () if isinstance(row, dict) and {"id", "file_name"} <= row.keys()]
-    named = {str(row["id"]): Path(row["file_name"]) for row in rows}
+    named = {str(_whole(row["id"])): Path(row["file_name"]) for row in rows}
     found = {}
     for key in keys:
         some = by_name.get(named[key].name, []) if key in named else []
@@ -166,10 +179,10 @@ def _grouped(files: Sequence[Path], of: Callable[[Path], str]) -> dict[str, list
     return groups
 
 
-def _number(file: Path) -> str:
+def number_of(stem: str) -> str:
     """The digits at the end of a name, without the zeros before them; the name itself if it has none."""
-    digits = file.stem[len(file.stem.rstrip("0123456789")) :]
-    return str(int(digits)) if digits else file.stem
+    digits = stem[len(stem.rstrip("0123456789")) :]
+    return str(int(digits)) if digits else stem
 
 
 def _kind(ids: Mapping[Any, Any]) -> str:
@@ -181,10 +194,22 @@ def _shown(keys: Sequence[str]) -> str:
     return ", ".join(keys[:3]) or "none"
 
 
-def _load(path: str) -> Any:
+def load(path: str) -> Any:
+    """What a JSON file holds, with a byte-order mark or without one; errors: as `read_results`."""
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        return json.loads(Path(path).read_text("utf-8-sig"), object_pairs_hook=partial(_once, path))
+    except DataError:
+        raise
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}. Name a JSON file.") from error
     except ValueError as error:
         raise DataError(f"{path} is no JSON: {error}. It has to be {_RESULTS} or {_REFERENCES}") from error
+
+
+def _once(path: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; raises DataError for a name that is there twice, of which one would be lost."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise DataError(f"{path} has the name {twice!r} twice in one object; write it once, with all it holds.")
+    return found

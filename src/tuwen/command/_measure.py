@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuwen.command._beside import captions_of
 from tuwen.command._extra import Extra
-from tuwen.errors import ConfigError
+from tuwen.data._problem import SKIP
+from tuwen.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from tuwen.command.evaluate import Request
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from tuwen.judge._eyes import Eyes
     from tuwen.judge._rates import Beside
     from tuwen.report._look import Look
-    from tuwen.types import Sample
+    from tuwen.types import Batch, Sample
 
+_ROWS = 64
+"""Rows that are evaluated at once."""
 _OF_MODELS = (
     "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "precision", "best", "gallery", "calibrate", "features",
     "draws",
@@ -77,7 +80,7 @@ def measure_model(request: Request) -> Measured:
     learned = [] if request.split in ("", "train") else list(whole.split("train"))
     known = _texts(learned)
     eyes = _eyes(request, extra, learned)
-    found = _evaluated(request, model, rows, method, known, eyes)
+    found, rows = _evaluated(request, model, rows, method, known, eyes)
     pictures = {sample.key: sample.fields.get("image") for sample in rows}
     extra.add(found, pictures)
     calibration = _calibrated(request, model, found, method) if request.calibrate else ""
@@ -85,9 +88,8 @@ def measure_model(request: Request) -> Measured:
     if request.against.lower().endswith(".json") or Path(request.against).is_file():
         other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
     elif request.against:
-        theirs = _evaluated(
-            request, open_model(request.against, request.device, several=True), rows, method, known, eyes
-        )
+        other_model = open_model(request.against, request.device, several=True)
+        theirs, _ = _evaluated(request, other_model, rows, method, known, eyes)
         extra.add(theirs, pictures, chance=False)
         other = _beside(request.against, found, theirs)
     about = {"model": request.model, "recipe": model.recipe.name, "data": request.data, "part": request.split}
@@ -151,14 +153,63 @@ def _beside(name: str, found: Evaluation, theirs: Evaluation) -> Beside:
 
 def _evaluated(
     request: Request, model: Any, rows: Dataset, method: Any, known: Sequence[str], eyes: Eyes | None
-) -> Evaluation:
+) -> tuple[Evaluation, Dataset]:
+    """What a model is worth on the rows that can be read, and these rows. Errors: as `_batches`."""
     from tuwen.evaluation import evaluate
 
-    batches = (model.batch(list(rows[start : start + 64]), targets=True) for start in range(0, len(rows), 64))
-    return evaluate(
-        model, batches, method=method, bootstrap=True, known=known, gallery=request.gallery, unsure=request.calibrate,
-        eyes=eyes, draws=request.draws,
+    broken: dict[str, str] = {}
+    found = evaluate(
+        model, _batches(model, rows, broken), method=method, bootstrap=True, known=known, gallery=request.gallery,
+        unsure=request.calibrate, eyes=eyes, draws=request.draws,
     )  # fmt: skip
+    if not broken:
+        return found, rows
+    named = ", ".join(list(broken)[:10]) + (f" and {len(broken) - 10} more" if len(broken) > 10 else "")
+    found.notes.append(
+        f"{len(broken)} of {len(rows)} rows cannot be read and are left out ({named}); the first: {_first(broken)}"
+    )
+    return found, rows.take(i for i, row in enumerate(rows) if row.key not in broken)
+
+
+def _batches(model: Any, rows: Dataset, broken: dict[str, str]) -> Iterator[Batch]:
+    """Full batches of the rows that can be read, as if the others were not there.
+
+    Args:
+        broken: takes key -> why of rows that cannot be read, where data.on_error is "skip".
+    Raises:
+        DataError: a row cannot be read and data.on_error is "raise", or none can.
+    """
+    left = list(rows)
+    while left:
+        some, left = left[:_ROWS], left[_ROWS:]
+        try:
+            batch = model.batch(some, targets=True)
+        except DataError:
+            bad = _unread(model, some) if rows.options.on_error == "skip" else {}
+            if not bad:
+                raise
+            broken |= bad
+            left = [row for row in some if row.key not in bad] + left
+        else:
+            yield batch
+    if len(broken) == len(rows):
+        raise DataError(f"none of {len(rows)} rows can be read; the first: {_first(broken)}")
+
+
+def _unread(model: Any, rows: Sequence[Sample]) -> dict[str, str]:
+    """Key -> why of the rows that cannot be read alone."""
+    found = {}
+    for row in rows:
+        try:
+            model.batch([row], targets=True)
+        except DataError as error:
+            found[row.key] = str(error)
+    return found
+
+
+def _first(broken: Mapping[str, str]) -> str:
+    """Why the first row cannot be read, without the advice to skip it."""
+    return next(iter(broken.values())).removesuffix(SKIP).strip()
 
 
 def _eyes(request: Request, extra: Extra, learned: Sequence[Sample]) -> Eyes | None:

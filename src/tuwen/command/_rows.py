@@ -142,7 +142,9 @@ class JsonLines(_Appended):
 
 
 class TextFiles:
-    """One .txt a picture, of the same stem, in a folder that mirrors the pictures' own; none is ever replaced."""
+    """One .txt a picture, of the same stem, in a folder that mirrors the pictures' own; none is ever replaced.
+
+    What was held back gets none, also none from before: a folder of texts is read as captions, and a reason is none."""
 
     suffix = ".txt"
 
@@ -163,7 +165,10 @@ class TextFiles:
     def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
         from tuwen._files import write_atomic
 
-        for name, _, text in answers:
+        for name, fields, text in answers:
+            if fields.get("abstained"):
+                self.places[name].unlink(missing_ok=True)
+                continue
             self.places[name].parent.mkdir(parents=True, exist_ok=True)
             write_atomic(self.places[name], text + "\n")
 

@@ -98,8 +98,9 @@ def leaks(samples: Sequence[Sample], side: Sequence[str], hashes: Sequence[str])
 
 
 def _carves(own: Sequence[str | None]) -> bool:
-    named = {name for name in own if name}
-    return not named or ("train" in named and "val" not in named)
+    """Whether rows to learn from are there, which those are too of which the data says nothing, and none that validate."""
+    named = {name or "train" for name in own}
+    return "train" in named and "val" not in named
 
 
 def _count_out(free: set[str], shares: dict[str, float]) -> dict[str, str]:

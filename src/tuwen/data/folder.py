@@ -3,9 +3,11 @@
     photos/a.jpg            images/a.jpg            train/metadata.csv (or .jsonl, .parquet)
     photos/a.txt            texts/a.txt             train/a.jpg
 
-A .txt of the same stem holds one caption a line. `metadata` has a column file_name, one of captions and any others.
-Folders called train, val (or dev, valid, validation) and test are the splits. Where no picture has a caption and all
-lie in folders, the name of the folder becomes the field `label`.
+A .txt of the same stem, or of the whole name (a.jpg.txt), holds one caption a line; several of one picture count
+together (captions/a.txt and descriptions/a.txt). Of a.jpg and a.png, a.txt is of those without a text of their whole
+name. `metadata` has a column file_name, one of captions and any others. Folders called train, val (or dev, valid,
+validation) and test are the splits. Where no picture has a caption and all lie in folders, the name of the folder
+becomes the field `label`.
 """
 
 import os
@@ -101,18 +103,47 @@ def _with_texts(root: Path, files: list[Path], options: Data, problems: list[Pro
     pictures = [file for file in files if is_picture(file.name)]
     texts = [file for file in files if file.suffix.lower() == ".txt"]
     aside = {*PICTURE_FOLDERS, *TEXT_FOLDERS, *_two_folders(root, pictures, texts)}
-    by_key = {_key(root, text, aside): text for text in texts}
-    keys = [_key(root, picture, aside) for picture in pictures]
-    for orphan in sorted(by_key.keys() - set(keys)):
-        text = by_key[orphan]
-        if text.stem.lower() not in NOT_CAPTIONS:
-            remedy = "Add the picture or remove the text."
-            name = text.relative_to(root).as_posix()
-            leave_out(Problem(name, "has no picture of the same stem", remedy), options, problems)
-    labels = {} if set(keys) & by_key.keys() else _labels(root, pictures)
-    for picture, key in zip(pictures, keys, strict=True):
-        captions = _lines(by_key[key], root, options, problems) if key in by_key else []
+    alike: dict[tuple[str, ...], list[Path]] = {}
+    for picture in pictures:
+        alike.setdefault(_key(root, picture, aside), []).append(picture)
+    could = {text: _nearest(text, alike.get(_key(root, text, aside), [])) for text in texts}
+    for orphan in (text for text, of in could.items() if not of and text.stem.lower() not in NOT_CAPTIONS):
+        remedy = "Add the picture or remove the text."
+        name = orphan.relative_to(root).as_posix()
+        leave_out(Problem(name, "has no picture of the same stem", remedy), options, problems)
+    told = _shared_out(could)
+    labels = {} if told else _labels(root, pictures)
+    for picture in pictures:
+        captions = [line for text in told.get(picture, ()) for line in _lines(text, root, options, problems)]
         yield _sample(root, picture, captions, labels)
+
+
+def _fit(text: Path, picture: Path) -> tuple[bool, bool]:
+    """How surely a text is of a picture of its key: called as the whole picture, then beside it."""
+    return text.stem == picture.name, text.parent == picture.parent
+
+
+def _nearest(text: Path, pictures: list[Path]) -> list[Path]:
+    """Those that a text fits best."""
+    best = max((_fit(text, picture) for picture in pictures), default=None)
+    return [picture for picture in pictures if _fit(text, picture) == best]
+
+
+def _shared_out(could: dict[Path, list[Path]]) -> dict[Path, list[Path]]:
+    """Picture -> its texts: those that fit it best, and those that are no picture's best, which would be lost.
+
+    Args:
+        could: text -> the pictures that it fits best, in sorted order of the texts.
+    """
+    best: dict[Path, tuple[bool, bool]] = {}
+    for text, pictures in could.items():
+        for picture in pictures:
+            best[picture] = max(best.get(picture, (False, False)), _fit(text, picture))
+    told: dict[Path, list[Path]] = {}
+    for text, pictures in could.items():
+        for picture in [one for one in pictures if _fit(text, one) == best[one]] or pictures:
+            told.setdefault(picture, []).append(text)
+    return told
 
 
 def _sample(root: Path, picture: Path, captions: list[str], labels: dict[Path, str]) -> Sample:

@@ -28,6 +28,7 @@ OF_NOISE = (
     "temperature",
     "top_k",
     "top_p",
+    "precision",
 )
 """Options of models whose pictures come of noise."""
 _log = logging.getLogger("tuwen")
@@ -57,8 +58,12 @@ def draw(model: CrossModal, request: Request) -> list[np.ndarray]:
     generator = torch.Generator().manual_seed(request.seed)
     way = route_from(model, "image", {"text"}) or next(iter(routes_to(model, "image")))
     latent = _latent(model, request, generator)
-    parts = torch.arange(len(latent), device=latent.pooled.device).split(AT_ONCE)
-    made_PCHW = torch.cat([make(model, way, latent.rows(part_P), generator=generator) for part_P in parts])
+    made = []
+    for part_P in torch.arange(len(latent), device=latent.pooled.device).split(1 if request.to else AT_ONCE):
+        if request.to:
+            generator.manual_seed(request.seed)  # the same noise for each picture between two texts
+        made.append(make(model, way, latent.rows(part_P), generator=generator))
+    made_PCHW = torch.cat(made)
     if request.all > 1 and bool((made_PCHW == made_PCHW[:1]).all()):
         _log.warning("this model draws one picture of a text: all %d are the same", request.all)
     found: list[np.ndarray] = painter(model, way).pictures(made_PCHW)

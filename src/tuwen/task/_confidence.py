@@ -20,8 +20,8 @@ def written_as(model: CrossModal, method: Any) -> dict[str, Any]:
     """What of a way of writing is not as usual, as JSON: for comparison with what a confidence was fitted for.
 
     Args:
-        method: Config of `tuwen.generate`. How many captions it gives back does not count, nor does a largest length
-            that the model never reaches.
+        method: Config of `tuwen.generate`. How many captions it gives back does not count, unless as many are drawn, nor
+            does a largest length that the model never reaches.
     """
     import json
 
@@ -29,7 +29,9 @@ def written_as(model: CrossModal, method: Any) -> dict[str, Any]:
 
     chosen, usual = dump_part(method), dump_part(type(method)())
     own: dict[str, Any] = {name: value for name, value in chosen.items() if name == "use" or value != usual[name]}
-    own.pop("best", None)
+    best = own.pop("best", 1)
+    if chosen.get("samples") == 0 and best > 1:  # as many are drawn: the first is the best of them
+        own["samples"] = best
     if own.get("max_tokens", 0) >= model.decoders["text"].max_tokens:
         own.pop("max_tokens", None)
     plain: dict[str, Any] = json.loads(json.dumps(own))

@@ -98,8 +98,8 @@ class Request:
     attention: bool = False
     """Also say where the model looked for each word; for decoders with soft attention, as in recipe show-attend-tell."""
     min_confidence: float = 0.0
-    """Says nothing of pictures whose caption has a lower confidence, 0 to 1; the row stays, with the reason. For
-    models that `tuwen evaluate --calibrate` has fitted it for."""
+    """Says nothing of pictures whose caption has a lower confidence, 0 to 1; the row stays, with the reason, and
+    -o FOLDER/ gets no .txt of it. For models that `tuwen evaluate --calibrate` has fitted it for."""
 
     def __post_init__(self) -> None:
         at_least(1, beam=self.beam, max_tokens=self.max_tokens, best=self.best)

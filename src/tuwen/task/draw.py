@@ -233,10 +233,11 @@ def walk(request: Request, ways: Sequence[str] = _WAYS, usual: Mapping[str, Any]
     asked.pop("method", None)
     if method not in (None, *ways):
         raise ConfigError(f"method is {method!r}.{did_you_mean(str(method), ways)} It can be {', '.join(ways)}.")
-    if request.without and asked.get("guidance") == 1:
-        learned = "" if request.guidance else ", and this model has learned to draw so"
+    if request.without and (guidance := asked.get("guidance", 2.0)) <= 1:
+        learned = ", and this model has learned to draw so" if request.guidance is None else ""
         raise ConfigError(
-            f"without has no effect with guidance=1{learned}; set another, for example guidance={3 if request.guidance else 2}"
+            f"without leads away from a text only where guidance is above 1, and it is {guidance:g}{learned}; set a larger one, "
+            f"for example guidance={2 if learned else 3}"
         )
     tried = ways if method is None else (method,)
     takes = {way: {f.name for f in fields(registry.get("generate", way).Config)} for way in tried}
