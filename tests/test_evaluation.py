@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tests import eight
+from tests import drawing, eight
 
 from tuwen.evaluation import evaluate
 from tuwen.generate.greedy import Config as Greedy
@@ -131,3 +131,11 @@ def test_intervals_hold_the_figure(found):
     for name, (low, high) in found.intervals.items():
         assert low - 1e-9 <= found.figures[name] <= high + 1e-9, name
     assert {"bleu_4", "cider", "recall", "i2t_r1"} <= found.intervals.keys()
+
+
+def test_what_counts_in_training_only_is_no_figure():
+    """The pictures that a distilled model learned from were its own; of real ones the same formula is another figure."""
+    model = drawing.distilled(few=3)
+    found = evaluate(model, [model.batch(eight.samples(8), targets=True)])
+    assert "flow" in found.figures and "distillation" not in found.figures
+    assert found.figures["loss"] == found.figures["flow"]

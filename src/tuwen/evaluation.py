@@ -64,7 +64,7 @@ def evaluate(
     Args:
         batches: with all captions as targets and their raw samples; moved to the model's device.
         method: Config of `tuwen.generate` that writes the captions; beam search with 5 beams if None.
-        objectives: name -> built objective; those of the recipe if None.
+        objectives: name -> built objective; if None, those of the recipe that say something outside of training.
         weight: term -> its weight in the loss; the recipe's if None.
         shuffled: also judges what the model makes and how surely when it is shown the picture of another row.
         bootstrap: also gives 95 % intervals, and looks at all rows where a look takes long.
@@ -78,7 +78,8 @@ def evaluate(
         every judge that is able to judge the model; the files of `judge/` say which.
     """
     if objectives is None:
-        objectives = {name: config.build() for name, config in model.recipe.objective.items()}
+        every = {name: config.build() for name, config in model.recipe.objective.items()}
+        objectives = {name: one for name, one in every.items() if not getattr(one, "in_training_only", False)}
     if method is None:
         from tuwen.generate.beam import Config as Beam
 

@@ -68,7 +68,7 @@ def test_moments_go_from_0_to_1_and_guidance_is_passed_on(config):
 def test_guidance_leads_for_the_first_part_of_the_way(config):
     flow = Known(lambda x, t: x)
     replace(config, steps=4, guidance=2.5, guidance_until=0.5).build()(flow, latent(3), noise())
-    assert all(guidance == (2.5 if t < 0.5 else 1.0) for t, guidance in flow.asked)
+    assert all(guidance == (2.5 if t < 0.5 else 1.0) for t, guidance in flow.asked if t != 0.5)
     assert len({guidance for _, guidance in flow.asked}) == 2
 
 
@@ -76,8 +76,20 @@ def test_guidance_may_begin_later(config):
     flow = Known(lambda x, t: x)
     asked = replace(config, steps=8, guidance=2.5, guidance_from=0.25, guidance_until=0.75)
     asked.build()(flow, latent(3), noise())
-    assert all(guidance == (2.5 if 0.25 <= t < 0.75 else 1.0) for t, guidance in flow.asked)
+    assert all(guidance == (2.5 if 0.25 <= t < 0.75 else 1.0) for t, guidance in flow.asked if t not in (0.25, 0.75))
     assert len({guidance for _, guidance in flow.asked}) == 2
+
+
+def test_no_step_goes_on_from_one_that_was_guided_otherwise(config):
+    """A velocity that is the guidance itself: half of the way at 4 and half at 1 lead to 2.5, in any number of steps."""
+
+    class Led(Known):
+        def velocity(self, x_PCHW, t, latent, guidance=1.0):
+            return torch.full_like(x_PCHW, guidance)
+
+    for steps, begin, until in ((4, 0.0, 0.5), (20, 0.25, 0.75)):
+        asked = replace(config, steps=steps, guidance=4.0, guidance_from=begin, guidance_until=until)
+        torch.testing.assert_close(asked.build()(Led(None), latent(3), noise()), noise() + 2.5)
 
 
 @pytest.mark.parametrize("begin", [0.0, 0.25])

@@ -1,6 +1,7 @@
 """Drawn pictures as a whole: by generators that are known, and what is left out where something is lacking."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -86,6 +87,17 @@ def test_as_good_as_real_ones(judged):
     assert found["memorised"] < 0.2 and found["memorised_real"] == 0.05
     assert found["classifier_accuracy"] == found["classifier_accuracy_real"] == 1
     assert judge.notes() == []
+
+
+def test_real_pictures_are_made_square_as_the_model_learned_them(judged, monkeypatch):
+    """The middle of a wide picture is another colour than the whole."""
+    wide = [np.concatenate([0 * one, one, 0 * one], 1) for one in pictures_of(TEST)]
+    over = [replace(row, fields={**row.fields, "image": pixels}) for row, pixels in zip(TEST, wide, strict=True)]
+    squashed, _, _ = judged(pictures_of(TEST), over=over)
+    painter = drawing.model().decoders["image"]
+    monkeypatch.setattr(painter, "config", replace(painter.config, fit="crop"))
+    cropped, _, _ = judged(pictures_of(TEST), over=over)
+    assert cropped["fid"] == pytest.approx(0, abs=1e-3) and squashed["fid"] > 1000
 
 
 def test_the_very_pictures(judged):

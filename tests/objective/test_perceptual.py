@@ -145,3 +145,9 @@ def test_features_come_nearer_than_by_pixels_alone(objective, monkeypatch):
     pixels = distance(objective, 3.0)
     monkeypatch.undo()
     assert term(objective, pixels).item() > without
+
+
+def test_velocities_are_no_pictures(objective):
+    flowing = Made(routes={"reconstruct": Decoded(PIXELS, PIXELS, says="velocity")})
+    with pytest.raises(ConfigError, match="the route 'reconstruct' says the velocity of noise on its way to a picture"):
+        objective(flowing, BATCH)

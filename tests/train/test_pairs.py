@@ -131,10 +131,11 @@ def test_with_the_noise_of_other_pictures_it_only_gets_worse(tmp_path, teacher, 
 
 def test_pairs_are_what_tuwen_draw_draws(tmp_path):
     """Each row has one of its texts; its noise is that of its seed, and its picture what is drawn of both."""
-    settings = (*FAST, ONLY, f"train.start_from={drawing.flow_directory()}")
+    settings = (*FAST, ONLY, f"train.start_from={drawing.flow_directory()}", "data.captions=longest_first")
     run = Run(Setup(rows(), tmp_path, recipe(guidance=2.0, steps=3), settings), 1)
     run.setup.begin()
     run.begin()
+    assert run.sources.plan.captions == "one", "a text of which words are lost would not be the one that was drawn"
     batch = run.sources.learned.batch([(row, 0) for row in range(8)])
     asked = [
         draw.Request(text=sample.fields["text"][0], seed=seed, guidance=2.0, steps=3)
@@ -185,7 +186,7 @@ def test_a_distilled_model_draws_in_few_steps_unless_told_otherwise():
 def test_without_needs_guidance():
     model = drawing.distilled(few=3)
     with pytest.raises(
-        ConfigError, match="guidance=1, and this model has learned to draw so; set another, .*guidance=2"
+        ConfigError, match="and it is 1, and this model has learned to draw so; set a larger one, .*guidance=2"
     ):
         model.draw("a red picture", without="a blue picture")
     led = model.draw("a red picture", without="a blue picture", guidance=2.0)
@@ -299,11 +300,14 @@ def test_a_stage_of_any_recipe_may_be_passed_over(tmp_path):
     data = [{**one, "image": np.repeat(np.repeat(one["image"][:16, :16], 1, 0), 1, 1)} for one in rows()]
     first = tmp_path / "first"
     train(data, out=first, recipe=codes.recipe(), settings=FAST, steps=4)
+    (tmp_path / "next").mkdir()
+    (tmp_path / "next" / "figures.json").write_text('{"of_an_older_model": 1.0}')
     events = []
     train(
         data, out=tmp_path / "next", recipe=codes.recipe(), settings=(*FAST, "stages.tokenizer.share=0"), steps=3,
         start_from=first, report=events.append,
     )  # fmt: skip
     assert {event["stage"] for event in of(events, "step")} == {"prior"} and len(of(events, "step")) == 3
+    assert "of_an_older_model" not in json.loads((tmp_path / "next" / "figures.json").read_text())
     one, other = (tuwen.load(folder).decoders["image"].state_dict() for folder in (first, tmp_path / "next"))
     assert all(torch.equal(one[name], other[name]) for name in one)

@@ -92,7 +92,11 @@ def test_parts_of_another_kind_begin_anew(source, tmp_path):
 
 
 def test_what_does_not_fit_is_said(source, tmp_path):
-    with pytest.raises(ConfigError, match="does not fit the recipe: decoders.text.* is .* there and .* here. Leave -r"):
+    with pytest.raises(
+        ConfigError,
+        match="does not fit the recipe: decoders.text.* is .* there and .* here. Take its settings, "
+        r"--set decode.text.width=\d+, if you want this recipe. Leave -r",
+    ):
         learn(source, tmp_path / "a", "decode.text.width=32")
     for setting, kept in (("decode.text.tokenizer=bpe", "word"), ("decode.text.vocabulary=200", r"\d+")):
         place, _, asked = setting.partition("=")

@@ -50,7 +50,7 @@ class UNet(nn.Module):
         self.up, self.finer = nn.ModuleList(), nn.ModuleList()
         kept, before = [widths[0]], widths[0]
         for level, width in enumerate(widths):
-            self.down.append(stage([before, *[width] * (blocks - 1)], width, looks[level]))
+            self.down.append(stage([before, *[width] * (blocks - 1)][:blocks], width, looks[level]))
             kept += [width] * blocks
             before = width
             if level + 1 < len(widths):

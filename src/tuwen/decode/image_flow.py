@@ -75,7 +75,7 @@ class ImageFlow(nn.Module):
         arXiv:2207.12598; noise in place of velocity: Ho et al. 2020, arXiv:2006.11239; the cosine path: Nichol and Dhariwal
         2021, arXiv:2102.09672, eq. 17, without its offset; along it without chance: Song et al. 2020, arXiv:2010.02502 (DDIM).
     Raises:
-        ConfigError: side, widths or heads do not divide.
+        ConfigError: side, widths or heads do not divide; blocks is 0 with several widths.
     """
 
     modality = "image"
@@ -92,6 +92,11 @@ class ImageFlow(nn.Module):
             raise ConfigError(
                 f"decode.image_flow: side is {config.side}; patch {config.patch} and {len(config.widths)} widths make a "
                 f"multiple of {scale}. Set side={max(1, round(config.side / scale)) * scale}, or give other widths."
+            )
+        if config.blocks < 0 or (not config.blocks and len(config.widths) > 1):
+            raise ConfigError(
+                f"decode.image_flow: blocks is {config.blocks} and there are {len(config.widths)} widths; blocks is 1 or more, or 0 "
+                "with one width, as in widths=128 blocks=0."
             )
         if any(width % config.heads for width in config.widths):
             raise ConfigError(f"decode.image_flow: widths {config.widths} are no multiples of heads, {config.heads}.")

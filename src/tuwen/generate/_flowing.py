@@ -145,10 +145,13 @@ class Walk:
         steps, length = self.steps(begin), (1 - begin) / self.steps(begin)
         x_PCHW = noise_PCHW if like is None else _between(decoder, noise_PCHW, like, begin)
         kept = None if like is None else like.kept
-        velocity, memory = self._velocity(decoder, latent, away), dict[str, Any]()
+        leads, memory = self._leads(begin), dict[str, Any]()
         with autocast(noise_PCHW.device, choose_precision(self.config.precision, noise_PCHW.device)):
             for step in range(steps):
                 t = begin + step * length
+                if leads != (leads := self._leads(t)):
+                    memory.clear()  # directions with and without guidance do not go on from each other
+                velocity = self._velocity(decoder, latent, away, leads=leads)
                 if like is not None and kept is not None and t > 0:
                     ahead_PCHW = self.step(velocity, x_PCHW, t, length, dict(memory))
                     again_PCHW = _back(ahead_PCHW, decoder.shares(t), decoder.shares(t + length), kept.fresh())
@@ -160,18 +163,21 @@ class Walk:
                     told(step + 1, steps)
         return x_PCHW
 
-    def _velocity(self, decoder: Flows, latent: Latent, away: Latent | None) -> Velocity:
-        config = self.config
+    def _velocity(self, decoder: Flows, latent: Latent, away: Latent | None, *, leads: bool) -> Velocity:
+        guidance = self.config.guidance if leads else 1.0
 
         def velocity(x_PCHW: Tensor, t: float) -> Tensor:
-            led = config.guidance <= 1 or config.guidance_from <= t < config.guidance_until
-            guidance = config.guidance if led else 1.0
-            if away is None or not led:
+            if away is None or not leads:
                 return decoder.velocity(x_PCHW, t, latent, guidance)
             apart = decoder.velocity(x_PCHW, t, away, 1.0)
             return apart + guidance * (decoder.velocity(x_PCHW, t, latent, 1.0) - apart)
 
         return velocity
+
+    def _leads(self, t: float) -> bool:
+        """Whether guidance counts in the step that begins at a moment; 1 and less of it counts all the way."""
+        config = self.config
+        return config.guidance <= 1 or config.guidance_from <= t < config.guidance_until
 
     def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, memory: dict[str, Any]) -> Tensor:
         """(P, C, H, W) where the pixels are at moment t + length; `memory` is for what the next step is to know."""

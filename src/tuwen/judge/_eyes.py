@@ -14,6 +14,7 @@ from torch import Tensor
 from tuwen.data._picture import square
 from tuwen.embedder import Own as OwnEmbedder
 from tuwen.embedder import prepared
+from tuwen.encode._image import Fit
 from tuwen.errors import CannotError, ConfigError
 from tuwen.metric.clipscore import Embedder
 from tuwen.task._asking import ROWS, asking, pictures
@@ -56,26 +57,27 @@ class Eyes:
     """Says how well pictures and texts fit; None: that is not asked."""
     known: Sequence[Sample] = ()
     """Training rows, for the nearest picture of each; empty: that is not asked."""
-    _features: dict[int, np.ndarray] = field(default_factory=dict)
+    _features: dict[tuple[int, Fit], np.ndarray] = field(default_factory=dict)
 
     def known_rows(self) -> list[Sample]:
         """The training rows that have pictures, at most `MOST_KNOWN`."""
         rows = [row for row in self.known if row.fields.get("image") is not None]
         return rows[:: -(-len(rows) // MOST_KNOWN)] if rows else []
 
-    def known_features(self, side: int) -> np.ndarray:
+    def known_features(self, side: int, fit: Fit = "squash") -> np.ndarray:
         """(K, D) of `known_rows`, looked at once."""
-        if side not in self._features:
+        if (side, fit) not in self._features:
             images = [row.fields["image"] for row in self.known_rows()]
             parts = [images[start : start + ROWS] for start in range(0, len(images), ROWS)]
-            found = [self.eye.look([real(image, side) for image in part]) for part in parts]
-            self._features[side] = np.concatenate([one.feature_ND for one in found])
-        return self._features[side]
+            found = [self.eye.look([real(image, side, fit) for image in part]) for part in parts]
+            self._features[side, fit] = np.concatenate([one.feature_ND for one in found])
+        return self._features[side, fit]
 
 
-def real(picture: Picture, side: int) -> np.ndarray:
-    """A real picture as large as the drawn ones, (side, side, 3) uint8: what a network sees of both differs in nothing else."""
-    return square(picture, side).permute(1, 2, 0).numpy()
+def real(picture: Picture, side: int, fit: Fit = "squash") -> np.ndarray:
+    """A real picture as large as the drawn ones, and made square as those that were learned from, (side, side, 3) uint8: what
+    a network sees of both differs in nothing else."""
+    return square(picture, side, fit).permute(1, 2, 0).numpy()
 
 
 def open_eye(source: str, device: str | torch.device = "cpu", *, where: str = "--features") -> Eye:

@@ -62,7 +62,8 @@ class Judge:
         self.samples: list[Sample] = []
         self.glances: dict[str, list[Glance]] = {"drawn": [], "real": []}
         self.fits: dict[str, list[np.ndarray]] = {"drawn": [], "real": []}
-        self.side = 0
+        painter: Any = model.decoders["image"]
+        self.side, self.fit = int(painter.side), painter.config.fit
 
     def add(self, made: Made, batch: Batch) -> None:
         """Takes a batch that has run through the model."""
@@ -73,8 +74,8 @@ class Judge:
             return
         drawn = [np.broadcast_to(one, (*one.shape[:2], 3)) for one in self.asked.drawn.of(self.model, rows)]
         self.samples += rows
-        self.side = drawn[0].shape[0]
-        for kind, images in {"drawn": drawn, "real": [real(row.fields["image"], self.side) for row in rows]}.items():
+        true = [real(row.fields["image"], self.side, self.fit) for row in rows]
+        for kind, images in {"drawn": drawn, "real": true}.items():
             self.glances[kind].append(self.eyes.eye.look(images))
             if self.eyes.matcher is not None:
                 self.fits[kind].append(self.eyes.matcher.images(images))
@@ -161,7 +162,7 @@ class Judge:
         nearest training picture."""
         if self.eyes is None or not self.known or len(self.samples) < LEAST:
             return {}
-        known_KD = self.eyes.known_features(self.side)
+        known_KD = self.eyes.known_features(self.side, self.fit)
         found = {kind: memorisation.nearest(point_ND, known_KD) for kind, point_ND in self.points.items()}
         return {kind: (memorisation.nearer(of[0], found["real"][0]), of[1]) for kind, of in found.items()}
 

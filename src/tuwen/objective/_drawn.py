@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tuwen.errors import ConfigError
-from tuwen.types import Made
+from tuwen.types import Decoded, Made
 
 _SAME = 1e-4
 """Share of the largest number of all latents that those of one text are apart at most."""
@@ -30,13 +30,30 @@ class Drawn:
     """Rows of the batch."""
 
 
+def pictures(made: Made, route: str) -> Decoded | None:
+    """What a route made, in pixels; None where the batch has nothing of it.
+
+    Raises:
+        ConfigError: its decoder says how noise becomes pixels, and not what they are.
+    """
+    decoded = made.routes.get(route)
+    if decoded is not None and decoded.says:
+        raise ConfigError(
+            f"the route {route!r} says the {decoded.says} of noise on its way to a picture, and an objective that judges pictures "
+            "takes one that draws at once; set decode.image=image_deconv, or leave that objective out"
+        )
+    return decoded
+
+
 def drawn(made: Made, route: str, given: str) -> Drawn | None:
     """The pictures of a route, drawn from the latent `given`; None where the batch has none.
 
     Args:
         given: empty: what they were drawn from is not asked, and each is of a row of its own with no vector.
+    Raises:
+        ConfigError: as `pictures`.
     """
-    decoded = made.routes.get(route)
+    decoded = pictures(made, route)
     if decoded is not None and not given:
         each_P = torch.arange(len(decoded.prediction), device=decoded.prediction.device)
         return Drawn(decoded.prediction, decoded.target, decoded.target.new_zeros(len(each_P), 0), each_P, each_P)

@@ -48,3 +48,5 @@ class Distillation(flow.Flow):
     """
 
     term = "distillation"
+    in_training_only = True
+    """Of real pictures, which `tuwen evaluate` has, it would say what `flow` says."""

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuwen.objective._drawn import pictures
 from tuwen.types import Batch, Decoded, Made, Terms
 
 
@@ -61,7 +62,7 @@ class Perceptual:
         """Set by `train/guide.py`."""
 
     def __call__(self, made: Made, batch: Batch) -> Terms:
-        decoded = made.routes.get(self.config.route)
+        decoded = pictures(made, self.config.route)
         if self.guide is None or decoded is None:
             return Terms()
         with torch.no_grad():

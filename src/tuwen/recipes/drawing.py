@@ -27,7 +27,8 @@ def flow(facts: Facts) -> Recipe:
     text = text_transformer.Config(
         width=width, heads=size.heads, layers=2, vocabulary=size.vocabulary, max_tokens=size.max_tokens
     )
-    side = 64 if facts.picture_side > 40 else max(16, math.ceil(facts.picture_side / 4) * 4)
+    side = facts.picture_side
+    side = 64 if side > 40 else 40 if side > 32 else max(16, math.ceil(side / 4) * 4)
     return Recipe(
         name="flow",
         encode={"text": text},

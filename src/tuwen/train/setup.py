@@ -107,7 +107,11 @@ class Setup:
         """Figures of the stages before one that lets their parts be as they are."""
         stages = self.recipe.stages
         learned = {place for stage in stages[:number] for place in stage.parts}
-        if not number or learned & set(stages[number].parts) or not (self.out / FIGURES).is_file():
+        if (
+            number <= self.recipe.stages_to_learn()[0]
+            or learned & set(stages[number].parts)
+            or not (self.out / FIGURES).is_file()
+        ):
             return {}
         found: dict[str, float] = json.loads((self.out / FIGURES).read_text("utf-8"))
         return found

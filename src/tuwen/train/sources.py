@@ -111,7 +111,7 @@ def make_sources(
     plan = Plan(
         learned.lengths(),
         batch=recipe.train.batch,
-        captions=recipe.data.captions,
+        captions="one" if any(one.bound for one in targets.values()) else recipe.data.captions,
         seed=recipe.train.seed,
         pool=1 if learns_norms(model) else POOL,
         views=1 + len(recipe.data.views),

@@ -9,7 +9,7 @@ from pathlib import Path
 from tuwen.directory import recipe_of, stored
 from tuwen.errors import ConfigError
 from tuwen.model import CrossModal
-from tuwen.recipe import Recipe, name_of
+from tuwen.recipe import Recipe, dump_part, name_of
 from tuwen.types import Sample
 
 _PLACES = {"encode": "encoders", "space": "spaces", "fuse": "fusions", "decode": "decoders"}
@@ -50,18 +50,38 @@ def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossMo
         )
     _check_words(recipe, before, [place for place in taken if place in learned])
     model = CrossModal.create(recipe, samples, learned={place: learned[place] for place in taken if place in learned})
-    prefixes = tuple(f"{_PLACES[section]}.{name}." for section, _, name in (place.partition(".") for place in taken))
+    prefixes = tuple(map(_prefix, taken))
     wanted = {name: tensor for name, tensor in tensors.items() if name.startswith(prefixes)}
     own = model.state_dict()
     for name, tensor in wanted.items():
         if name not in own or own[name].shape != tensor.shape:
             here = tuple(own[name].shape) if name in own else "missing"
+            place = next(place for place in taken if name.startswith(_prefix(place)))
             raise ConfigError(
-                f"{source} does not fit the recipe: {name} is {tuple(tensor.shape)} there and {here} here. Leave -r and "
-                "settings of sizes out, to take its own."
+                f"{source} does not fit the recipe: {name} is {tuple(tensor.shape)} there and {here} here. "
+                f"{_advice(recipe, before, place)}"
             )
     model.load_state_dict(wanted, strict=False)
     return model
+
+
+def _prefix(place: str) -> str:
+    """What the weights of a part are named after."""
+    section, _, name = place.partition(".")
+    return f"{_PLACES[section]}.{name}."
+
+
+def _advice(recipe: Recipe, before: Recipe, place: str) -> str:
+    """How the part at a place gets the shape that it had before."""
+    section, _, name = place.partition(".")
+    here, there = (dump_part(getattr(one, section)[name]) for one in (recipe, before))
+    settings = " ".join(f"--set {place}.{key}={_typed(value)}" for key, value in there.items() if here[key] != value)
+    own = "Leave -r and settings of sizes out, to take its own."
+    return f"Take its settings, {settings}, if you want this recipe. {own}" if settings else own
+
+
+def _typed(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _check_words(recipe: Recipe, before: Recipe, places: Sequence[str]) -> None:
