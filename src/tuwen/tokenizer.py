@@ -9,13 +9,17 @@ from typing import Literal
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as _Fast
 
+from tuwen._scripts import UNIT, UNSPACED, in_word, unspaced
+
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 _SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
 
 Kind = Literal["bpe", "word"]
 
-_LAST_SPACED = 0x2E7F
-"""Last letter of scripts that put spaces between words; Chinese and Japanese come after it."""
+_LETTER = rf"[^\s\p{{P}}{UNSPACED}]"
+_SPLIT = rf"{UNIT}|{_LETTER}+(?:['’-]{_LETTER}+)*|['’](?i:[smdt]|re|ve|ll)(?!{_LETTER})|\p{{P}}"
+"""A letter of a script without spaces; a word, with what apostrophes and hyphens join to it; a clitic that stands alone
+('man 's', as some data sets have it); a punctuation mark."""
 
 
 class Tokenizer:
@@ -56,9 +60,7 @@ class Tokenizer:
             )
         else:
             fast = _Fast(models.WordLevel(unk_token="<unk>"))
-            # a word, a character of a script without spaces, or a punctuation mark
-            cjk = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]"
-            fast.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{cjk}|[^\s\p{{P}}]+|\p{{P}}"), "removed", invert=True)
+            fast.pre_tokenizer = pre_tokenizers.Split(Regex(_SPLIT), "removed", invert=True)
             fast.decoder = decoders.Fuse()
             trainer = trainers.WordLevelTrainer(
                 vocab_size=size, min_frequency=2, special_tokens=_SPECIAL, show_progress=False
@@ -89,11 +91,8 @@ class Tokenizer:
         return list(dict.fromkeys(found))
 
     def spelled(self, text: str) -> list[int]:
-        """Tokens of a text as it stands inside a longer one, without begin and end."""
+        """Tokens of a text, as it is learned from: without begin and end."""
         [row] = self.encode([text])
-        if self.kind == "bpe" and row and ord(text.strip()[0]) > _LAST_SPACED:  # no space stands before it
-            letters = "".join(self._fast.id_to_token(token) or "" for token in row).removeprefix(_letters()[ord(" ")])
-            row = [token.id for token in self._fast.model.tokenize(letters)]
         return row
 
     @cached_property
@@ -103,11 +102,8 @@ class Tokenizer:
         if self.kind == "bpe":
             byte = {letter: value for value, letter in enumerate(_letters())}
             return [bytes(byte[letter] for letter in name) if i > UNK else b"" for i, name in enumerate(names)]
-        spaced = ["" if ord(name[0]) > _LAST_SPACED else " " for name in names]
-        return [
-            (space + name).encode() if i > UNK else b""
-            for i, (space, name) in enumerate(zip(spaced, names, strict=True))
-        ]
+        spaced = [name if _is_wide(name[0]) else " " + name for name in names]
+        return [name.encode() if i > UNK else b"" for i, name in enumerate(spaced)]
 
     def decode(self, rows: Iterable[Sequence[int]]) -> list[str]:
         """Texts of token numbers; special tokens are left out."""
@@ -119,11 +115,7 @@ class Tokenizer:
     def _join(words: list[str]) -> str:
         out = ""
         for word in words:
-            glued = (
-                not out
-                or (len(word) == 1 and not word.isalnum())
-                or (ord(word[0]) > _LAST_SPACED and ord(out[-1]) > _LAST_SPACED)
-            )
+            glued = not out or (len(word) == 1 and not word.isalnum()) or (_is_wide(word[0]) and _is_wide(out[-1]))
             out += word if glued else " " + word
         return out
 
@@ -133,6 +125,11 @@ class Tokenizer:
     @classmethod
     def from_json(cls, text: str) -> Tokenizer:
         return cls(_Fast.from_str(text))
+
+
+def _is_wide(letter: str) -> bool:
+    """Whether no space stands between it and letters of scripts without spaces: their own, and signs beyond ASCII."""
+    return unspaced(letter) or not (letter.isascii() or in_word(letter))
 
 
 @cache

@@ -12,8 +12,8 @@ from tuwen import registry
 from tuwen.errors import ConfigError
 from tuwen.generate._limits import Limits
 from tuwen.generate._logits import Rules, ban_repeats, never
-from tuwen.generate._prompt import Begun
-from tuwen.generate._words import Forbidden, begins, parted
+from tuwen.generate._prompt import Begun, begun
+from tuwen.generate._words import Forbidden, begins, in_bytes, inside, parted, torn
 from tuwen.generate.greedy import Config as Greedy
 from tuwen.tokenizer import UNK, Tokenizer
 
@@ -27,9 +27,9 @@ class Speaker:
 
     bos, eos = 1, 2
 
-    def __init__(self, kind="bpe", size=340):
-        self.tokenizer = Tokenizer.train(TEXTS, kind=kind, size=size)
-        self.spelled, self.pieces = self.tokenizer.spelled, self.tokenizer.pieces
+    def __init__(self, kind="bpe", size=340, texts=TEXTS):
+        self.tokenizer = Tokenizer.train(texts, kind=kind, size=size)
+        self.spelled, self.pieces, self.max_tokens = self.tokenizer.spelled, self.tokenizer.pieces, 20
 
 
 def banned(logits_NV):
@@ -118,10 +118,85 @@ def test_letters_of_scripts_without_spaces_are_words():
     forbidden = Forbidden(speaker, ["狗"])
     first, *rest = "狗".encode()
     cut = speaker.pieces.index(bytes([first]))
-    said = [*speaker.spelled("一只"), cut]
+    said = [*inside(speaker, "一只"), cut]
     whole = [t for t, piece in enumerate(speaker.pieces) if piece == bytes(rest)]
     assert whole and set(whole) <= set(forbidden(said))
     assert all(t in forbidden([]) for t, piece in enumerate(speaker.pieces) if "狗".encode() in piece)
+
+
+KOREAN = ["개가 달린다", "개구리가 달린다", "큰 개 한 마리"] * 3
+THAI = ["หมาวิ่งในสวน", "แมวกับหมา", "นกหมู หมาดำ"] * 3
+
+
+def test_korean_words_are_those_between_spaces():
+    speaker = Speaker(size=400, texts=KOREAN)
+    forbidden = Forbidden(speaker, ["개"])
+    frog, dog = speaker.spelled("개구리가"), speaker.spelled("큰 개")
+    assert len(frog) == 1 and frog[0] not in forbidden([]), "개구리 is another word"
+    assert dog[-1] in forbidden(dog[:-1])
+    assert inside(speaker, "달린다") == speaker.spelled("달린다"), "a space stands before it"
+
+
+@pytest.mark.parametrize("kind", ["bpe", "word"])
+def test_thai_words_are_found_in_running_text(kind):
+    speaker = Speaker(kind, size=400, texts=THAI)
+    forbidden = Forbidden(speaker, ["หมา"])
+    for text in ("แมวกับหมา", "หมาวิ่งในสวน"):
+        row = speaker.spelled(text)
+        assert any(token in forbidden(row[:place]) for place, token in enumerate(row)), text
+    pig = speaker.spelled("หมู")
+    assert not any(token in forbidden(pig[:place]) for place, token in enumerate(pig))
+
+
+def test_a_word_inside_a_text_of_a_script_without_spaces_has_none_before_it():
+    speaker = Speaker()
+    assert in_bytes(speaker, speaker.spelled("狗")) == " 狗".encode()
+    assert in_bytes(speaker, inside(speaker, "狗")) == "狗".encode()
+    assert inside(speaker, "red dog") == speaker.spelled("red dog")
+    assert inside(Speaker("word"), "狗") == Speaker("word").spelled("狗")
+
+
+def test_where_words_part_in_other_scripts():
+    dog, run, mark = "หมา".encode(), "วิ่ง".encode(), "\u0e34".encode()
+    assert parted(dog, run) and parted("นี้".encode(), dog) and parted(b"dog", dog) and parted(dog, b"d")
+    assert not parted(dog, mark) and not parted("か".encode(), "\u3099".encode()) and parted(b" ", mark)
+    assert not parted("개".encode(), "구".encode()) and not parted(b"dog", "개".encode())
+    assert not parted("कुत्ते".encode(), "क".encode()) and not parted(b"e", "\u0301s".encode())
+    assert parted("🐕".encode(), "\ufe0f".encode()) and parted(b"dog", "»".encode())
+
+
+def test_what_is_known_of_a_letter_that_is_cut_short():
+    """Its first bytes say what most letters are that begin so."""
+    for letter, parts in {"é": False, "д": False, "한": False, "क": False, "狗": True, "か": True, "🐕": True}.items():
+        assert parted(b"dog", letter.encode()[:-1]) == parts, letter
+        assert parted("狗".encode(), letter.encode()[:-1]), letter
+    assert parted(b"dog", "…".encode()[:1]) and parted(b"dog", "，".encode()[:2]) and parted(b"dog", b"\xff")
+    assert parted("หมา".encode(), "ห".encode()[:1]) and not parted("หมา".encode(), "ห".encode()[1:])
+    assert not parted(b"caf", "\u0301".encode()[:1])
+    assert [torn(text) for text in (b"", b"dog", "狗".encode(), b"a\xe7", b"\xe7\x8b", b"\xe7a", b"\x8b")] == [
+        b"", b"", b"", b"\xe7", b"\xe7\x8b", b"", b"",
+    ]  # fmt: skip
+
+
+def test_a_prompt_without_spaces_is_gone_on_from():
+    """What comes right after it may begin with any letter, cut or not, but not with a mark of its last one."""
+    for texts, prompt, letter, mark in ((THAI, "หมา", "ว", "\u0e34"), (TEXTS, "一只", "狗", "")):
+        speaker = Speaker(size=400, texts=texts)
+        logits_NV = Rules(Greedy(), Begun(speaker, speaker.spelled(prompt)), torch.device("cpu"))(
+            torch.zeros(1, len(speaker.pieces)), torch.zeros(1, 0, dtype=torch.int64)
+        )
+        come = {piece for piece, logit in zip(speaker.pieces, logits_NV[0].tolist(), strict=True) if logit == 0}
+        assert letter.encode()[:1] in come and b"a" in come
+        assert not mark or not any(piece.startswith(mark.encode()) for piece in come)
+        assert letter.encode()[-1:] not in come
+
+
+def test_a_prompt_is_spelled_as_the_beginning_of_a_text():
+    """Every text that was learned begins with a token that has a space."""
+    speaker = Speaker(size=400, texts=["一只狗在跑", "一只猫"] * 4)
+    given = begun(speaker, "一只").given
+    assert given == speaker.tokenizer.encode(["一只"])[0] == speaker.tokenizer.encode(["一只。"])[0][: len(given)]
+    assert speaker.pieces[given[0]][:1] == b" "
 
 
 def test_where_words_part():
@@ -155,8 +230,8 @@ def test_a_prompt_is_gone_on_from(name):
 
 def test_runs_and_words_of_the_prompt_count():
     table = random_table(length=6, vocabulary=6)
-    begun = Begun(Spoken(table.chance_BTVV, PIECES), [4, 5])
-    rules = Rules(Greedy(no_repeat_ngram=1, without=("cd a",)), begun, torch.device("cpu"))
+    after = Begun(Spoken(table.chance_BTVV, PIECES), [4, 5])
+    rules = Rules(Greedy(no_repeat_ngram=1, without=("cd a",)), after, torch.device("cpu"))
     empty = torch.zeros(1, 0, dtype=torch.int64)
     assert banned(rules(torch.zeros(1, 6), empty)) == [[0, 1, 3, 4, 5]]
 

@@ -61,6 +61,37 @@ def test_scripts_without_spaces_go_by_the_character():
     assert tokenize("개가 달린다.") == ["개가", "달린다"], "Korean has spaces"
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "একটি কুকুর দৌড়াচ্ছে",
+        "ஒரு நாய் ஓடுகிறது",
+        "ఒక కుక్క పరుగెత్తుతోంది",
+        "એક કૂતરો દોડે છે",
+        "ഒരു നായ ഓടുന്നു",
+        "ಒಂದು ನಾಯಿ ಓಡುತ್ತಿದೆ",
+        "බල්ලෙක් දුවනවා",
+        "ਇੱਕ ਕੁੱਤਾ",
+        "एक कुत्ता दौड़ रहा है",
+        "כֶּלֶב שָׁחוֹר",
+        "كَلْبٌ يَرْكُضُ",
+        "cafe\u0301 noir",
+    ],
+)
+def test_vowel_signs_stay_in_their_word(sentence):
+    assert tokenize(sentence) == ptb_tokenize(sentence) == sentence.split()
+
+
+def test_marks_stay_with_letters_of_scripts_without_spaces():
+    assert tokenize("ခွေးလေး။") == ["ခွေး", "လေး"]
+    assert tokenize("ໝານ້ອຍ") == ["ໝ", "າ", "ນ້", "ອ", "ຍ"]
+    assert tokenize("か\u3099") == ["か\u3099"]
+
+
+def test_signs_of_emoji_are_no_marks():
+    assert ptb_tokenize("a ❤\ufe0f dog \u200d") == ["a", "❤", "dog"]
+
+
 def test_tokenize_is_the_treebank_for_languages_with_spaces():
     for sentence in ["It's a dog.", "Ein Käfig, groß.", "Собака бежит."]:
         assert tokenize(sentence) == ptb_tokenize(sentence)

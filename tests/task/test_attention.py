@@ -88,6 +88,13 @@ def test_letters_of_scripts_without_spaces_are_words_even_in_pieces():
     assert [place for _, places in found for place in places] == list(range(len(row)))
 
 
+def test_korean_words_stand_between_spaces_and_thai_letters_alone_with_their_marks():
+    for text, apart in (("개가 달린다", ["개가", "달린다"]), ("ก่ข", ["ก่", "ข"])):
+        bpe = Tokenizer.train([text], size=260)
+        [row] = bpe.encode([text])
+        assert [word for word, _ in words(bpe.decode, row)] == apart
+
+
 def test_nothing_said_has_no_words():
     assert words(lambda rows: ["" for _ in rows], []) == []
 

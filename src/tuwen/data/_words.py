@@ -4,10 +4,9 @@ import re
 import unicodedata
 from functools import cache
 
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
-)
-"""Thai, Lao, Burmese, Khmer, Japanese and Chinese letters: scripts that put no spaces between words."""
+from tuwen._scripts import UNIT
+
+_UNSPACED = re.compile(UNIT)
 
 
 def count_words(text: str) -> int:

@@ -56,7 +56,7 @@ class TextDecoder(TextPart):
         return self.tokenizer.decode(rows)
 
     def spelled(self, text: str) -> list[int]:
-        """Token numbers of a text as it stands inside a longer one, without begin and end."""
+        """Token numbers of a text, without begin and end."""
         return self.tokenizer.spelled(text)
 
     @property

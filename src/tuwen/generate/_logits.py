@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tuwen.generate._limits import Limits
-from tuwen.generate._words import Forbidden, begins
+from tuwen.generate._words import Forbidden, begins, in_bytes
 from tuwen.tokenizer import PAD, UNK
 
 NEVER = float("-inf")
@@ -26,8 +26,9 @@ class Rules:
         self.limits, self.eos = limits, decoder.eos
         self.never_X = torch.tensor(never(decoder), dtype=torch.int64, device=device)
         self.forbidden = Forbidden(decoder, limits.without) if limits.without else None
-        self.given_T = torch.tensor(getattr(decoder, "given", ()), dtype=torch.int64, device=device)
-        self.within_V = ~begins(decoder).to(device) if len(self.given_T) else None
+        given = getattr(decoder, "given", ())
+        self.given_T = torch.tensor(given, dtype=torch.int64, device=device)
+        self.within_V = ~begins(decoder, in_bytes(decoder, given)).to(device) if given else None
 
     def __call__(self, logits_NV: Tensor, said: Tensor) -> Tensor:
         """The logits, changed in place.

@@ -12,6 +12,8 @@ Differs:
 
 import re
 
+from tuwen._scripts import UNIT, marks
+
 DROPPED = frozenset("'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split())  # noqa: SIM905
 """Tokens that coco-caption leaves out. The upper-case brackets never occur in lower-cased text: brackets stay."""
 
@@ -34,9 +36,8 @@ _SPLIT_WORDS = {"cannot": 3, "gonna": 3, "gotta": 3, "lemme": 3, "gimme": 3, "wa
 """Written as one word, counted as two: the length of the first."""
 
 _L = r"[^\W\d_½¼¾¹²³\u0300-\u036f]"
-_MARKS = (
-    r"\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u064b-\u0655\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
-)
+_MARKS = marks()
+"""Vowel signs, accents and points of letters, which are no word characters to Python."""
 _W = rf"(?:[^\W_½¼¾¹²³]|[{_MARKS}])"
 _END = rf"(?!{_W})"
 _Q = "['’]"
@@ -99,11 +100,7 @@ _TOKEN = re.compile("|".join(_RULES), re.IGNORECASE)
 _PLAIN = re.compile(r"[A-Za-z, ]*\.?\s*")
 _STOPPED = frozenset(word.lower() + "." for word in ["", *_ALWAYS, *_CAPITALISED])
 """Last words that keep their full stop, and the full stop alone."""
-_UNSPACED = re.compile(
-    "[\u3005-\u3007\u3041-\u3096\u30a1-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
-    "\U00020000-\U0003134f\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e80-\u0fff\u1000-\u109f\u1780-\u17ff]"
-    "[\u3099\u309a\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd\u0f71-\u0f84\u0f90-\u0fbc\u102b-\u103e\u17b4-\u17d3]*"
-)
+_UNSPACED = re.compile(UNIT)
 """One character, with its marks, of a script that puts no spaces between words."""
 _WIDE_MARK = re.compile(
     "[\u3000-\u3004\u3008-\u3020\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u0f0b-\u0f14\u104a\u104b\u17d4-\u17da]"

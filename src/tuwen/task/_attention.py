@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuwen._scripts import is_mark, unspaced
 from tuwen.errors import CannotError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def words(texts: Any, row: Sequence[int]) -> list[tuple[str, list[int]]]:
         new = text[len(said) :]
         if (not new.strip() or text.endswith("\ufffd")) and place + 1 < len(row):
             continue  # a space, or the first bytes of a letter
-        if found and not new[:1].isspace() and not new[:1] > "\u2e7f":
+        if found and (is_mark(new[:1]) or not (new[:1].isspace() or unspaced(new[:1]))):
             before, earlier = found.pop()
             found.append((before + new, earlier + places))
         else:  # after a space, or a letter of a script without spaces
