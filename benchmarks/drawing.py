@@ -343,7 +343,7 @@ def peers(args: argparse.Namespace, parts: dict[str, list[Any]], limit_s: float,
         for kind in ("vae", "vqvae"):
             command = [args.peer, script, kind, folder, str(limit_s), str(num), str(args.threads)]
             subprocess.run(list(map(str, command)), check=True)
-            yield f"pythae {kind}", list(np.load(f"{folder}/{kind}.npy"))
+            yield f"pythae {kind}", list(np.load(f"{folder}/{kind}.npy")[..., None])
 
 
 # -- names -------------------------------------------------------------------------------------------------------------

@@ -285,7 +285,8 @@ class Run:
         if not self.planned or self.step == self.steps:
             return
         train, now, (step, then) = self.recipe.train, time.monotonic(), self.mark
-        left_s = train.time_limit_s - (now - self.began) - self.look_s * (train.average_best > 1)
+        last_s = self.look_s * (1 + (train.average_best > 1))
+        left_s = train.time_limit_s - (now - self.began) - last_s
         self.steps = paced(train, self.step, self.steps, (now - then) / (self.step - step), left_s)
         self.mark = self.step, now
 
