@@ -256,7 +256,7 @@ def test_a_time_limit_is_kept_where_steps_become_slower(tmp_path, monkeypatch):
     events = learn(tmp_path, time_limit_s=3.0)
     assert time.monotonic() - began < 9.0
     plans = [event["steps"] for event in of(events, "step") if event["step"] > 20]
-    assert plans[-1] < plans[0] and of(events, "done")[0]["step"] == plans[-1]
+    assert of(events, "done")[0]["step"] <= plans[-1] < plans[0]  # fewer where a look ends it at once
 
 
 def test_a_time_limit_with_steps_ends_at_the_first_of_both(tmp_path):
