@@ -204,3 +204,11 @@ def test_a_diffusion_draws_what_is_said(monkeypatch):
     assert drawn_right(model, guidance=0.0) <= 0.4  # as if nothing were said
     monkeypatch.setattr(ImageFlow, "says", "velocity")
     assert drawn_right(model) <= 0.4
+
+
+@pytest.mark.parametrize("settings", [{"blocks": 0}, {"blocks": -1, "widths": (32,)}])
+def test_without_residual_blocks_there_is_one_grid(settings):
+    with pytest.raises(ConfigError, match="blocks is 1 or more, or 0 with one width, as in widths=128 blocks=0"):
+        Config(side=16, **settings).build(Widths(8, 8))
+    part = Config(side=16, widths=(32,), blocks=0).build(Widths(8, 8))
+    assert not any(len(stage) for stage in (*part.network.down, *part.network.up))
