@@ -95,6 +95,32 @@ def test_a_shortened_text_loses_its_share_in_runs_of_words():
     assert np.mean(np.concatenate(runs)) == pytest.approx(4, abs=0.2)
 
 
+@pytest.mark.parametrize(
+    ("clauses", "join"),
+    [
+        (["a b c d e", "f g h", "i j, k", "l m"], "; "),
+        (["a 1.5 b c", "d e:f g", "h i"], ". "),
+        (["一只小红星", "左边有圆", "右边是黑色的"], "，"),
+    ],
+)
+def test_a_shortened_text_of_several_clauses_keeps_some_in_a_row(clauses, join):
+    text, parts = join.join(clauses), [part for clause in clauses for part in clause.split(", ")]
+    seen = {shortened(text, 0.1, seed).strip(",;.，") for seed in range(400)}
+    assert set(parts) <= seen, "each is there alone, and whole"
+    words = set(text.replace(",", " ").replace(";", " ").replace(". ", " ").split()) if join != "，" else {text}
+    assert all(word.strip(",;.") in words or word in text for one in seen for word in one.split())
+    assert all(len(one) > 0 and one[-1] not in ",;，" for one in seen)
+
+
+def test_a_row_that_loses_nothing_is_read_as_it_is(tmp_path):
+    long = "a red star at the left, a blue circle at the right, the star is left of the circle"
+    options = Data(captions="longest_first", cache=str(tmp_path))
+    model = SimpleNamespace(encoders={}, decoders={}, recipe=SimpleNamespace(data=options))
+    source = Source(model, [Sample("a", {"text": [long]})], {})
+    assert {source._with_caption(0, 0, (0.0, seed)).fields["text"][0] for seed in range(20)} == {long}
+    assert len({source._with_caption(0, 0, (0.3, seed)).fields["text"][0] for seed in range(20)}) > 10
+
+
 def test_what_is_missing_is_marked(source):
     batch = source.batch([(0, 0), (1, 0), (2, -1)])
     assert batch.present["image"].tolist() == [True, False, True]

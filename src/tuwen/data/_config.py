@@ -39,7 +39,7 @@ class Data:
     """Words above which a caption is taken for a mistake; 1 or more."""
     captions: Captions = "one"
     """Captions that a training step sees: one, another each epoch; detailed: the longest beside that one; longest_first: the
-    longest alone for 100,000 rows, then the one as well, and some in fewer words; all."""
+    longest alone for 100,000 rows, then the one as well, and some of its clauses; all."""
     views: tuple[View, ...] = ()
     """Other views of a picture, made once: a training step sees the picture or one of them, at random; validation and use
     never do. mirror, zoom (the middle), mirror_zoom. Mirroring makes captions wrong that name left or right."""

@@ -17,10 +17,10 @@ Lost = tuple[float, int]
 WHOLE = 100_000
 """Rows that `longest_first` reads whole. What belongs to which thing is learned from texts that name everything, and much later
 where other texts come from the start."""
-_OTHERS = 2
+_OTHERS = 4
 """Epochs, in one of which a row reads another caption after that."""
 _SHORTENED, _MOST = 0.5, 0.75
-"""Share of the captions that lose words then, and the most that one loses."""
+"""Share of the captions that say less then, and the most of its words that one loses."""
 POOL = 16
 """Batches' worth of rows that are sorted by length together: long enough for little padding, short enough to stay random."""
 
@@ -32,8 +32,8 @@ class Plan:
         lengths: for each row the length of each of its captions, in any unit.
         batch: rows of a batch; fewer where the data has fewer.
         captions: one: a different caption of a row each epoch, in turn; detailed: the longest each epoch beside one in turn;
-            longest_first: the longest, until that is known well, then in every other epoch, between them one in turn, and
-            some lose words; all: every caption each epoch.
+            longest_first: the longest, until that is known well, then in three epochs of four, between them one in turn,
+            and some are shortened; all: every caption each epoch.
         seed: of the order.
         pool: batches' worth of rows that are sorted by length together; 1: none. A model with batch norms takes 1: rows of
             one length look alike (short captions, few things to see), and what sets them apart from the others vanishes
