@@ -60,7 +60,8 @@ def test_map(photos, tmp_path):
 def test_json_of_the_command_line(photos, tmp_path, capsys):
     out = str(tmp_path / "v.npy")
     assert cli.main(["embed", "m", photos, "-o", out, "--field", "text", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"vectors": {"text": 16}, "width": 16, "out": out, "html": ""}
+    said = {"vectors": {"text": 16}, "width": 16, "out": out, "html": "", "left_out": {}, "note": ""}
+    assert json.loads(capsys.readouterr().out) == said
 
 
 def test_a_broken_picture_leaves_no_file(photos, tmp_path):
@@ -71,6 +72,23 @@ def test_a_broken_picture_leaves_no_file(photos, tmp_path):
         with pytest.raises(DataError, match="red.png"):
             next(run(Request(model="m", data=photos, out=str(tmp_path / name))))
         assert not list(tmp_path.glob("*v.*"))
+
+
+def test_a_broken_picture_can_be_left_out(photos, tmp_path):
+    """As if it were not there; its texts neither, since a row is left out whole."""
+    red, out, page = tmp_path / "photos" / "red.png", tmp_path / "v.npy", tmp_path / "map.html"
+    red.write_bytes(red.read_bytes()[:50])
+    arguments = {"model": "m", "data": photos, "set": ("data.on_error=skip",)}
+    [response] = run(Request(**arguments, out=str(out), html=str(page)))
+    keys = {json.loads(line)["key"] for line in out.with_suffix(".jsonl").read_text("utf-8").splitlines()}
+    assert response.vectors == {"image": 7, "text": 14} and len(keys) == 7 and len(np.load(out)) == 21
+    assert list(response.left_out) == ["red.png"] and page.read_text("utf-8").count('class="dot') == 21
+    assert "1 of 8 rows cannot be read and are left out (red.png)" in show(response).splitlines()[1]
+    for picture in (tmp_path / "photos").glob("*.png"):
+        picture.write_bytes(b"none")
+    with pytest.raises(DataError, match="none of 8 rows can be read; the first: "):
+        next(run(Request(**arguments, out=str(tmp_path / "w.npy"))))
+    assert not list(tmp_path.glob("w.*"))
 
 
 @pytest.mark.parametrize(

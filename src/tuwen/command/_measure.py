@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuwen.command._beside import captions_of
 from tuwen.command._extra import Extra
-from tuwen.data._problem import SKIP
-from tuwen.errors import ConfigError, DataError
+from tuwen.errors import ConfigError
 
 if TYPE_CHECKING:
     from tuwen.command.evaluate import Request
@@ -19,10 +18,8 @@ if TYPE_CHECKING:
     from tuwen.judge._eyes import Eyes
     from tuwen.judge._rates import Beside
     from tuwen.report._look import Look
-    from tuwen.types import Batch, Sample
+    from tuwen.types import Sample
 
-_ROWS = 64
-"""Rows that are evaluated at once."""
 _OF_MODELS = (
     "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "precision", "best", "gallery", "calibrate", "features",
     "draws",
@@ -154,62 +151,20 @@ def _beside(name: str, found: Evaluation, theirs: Evaluation) -> Beside:
 def _evaluated(
     request: Request, model: Any, rows: Dataset, method: Any, known: Sequence[str], eyes: Eyes | None
 ) -> tuple[Evaluation, Dataset]:
-    """What a model is worth on the rows that can be read, and these rows. Errors: as `_batches`."""
+    """What a model is worth on the rows that can be read, and these rows. Errors: as `batches`."""
+    from tuwen.command._read import batches, left_out
     from tuwen.evaluation import evaluate
 
     broken: dict[str, str] = {}
+    read = (batch for _, batch in batches(model, rows, broken, targets=True))
     found = evaluate(
-        model, _batches(model, rows, broken), method=method, bootstrap=True, known=known, gallery=request.gallery,
+        model, read, method=method, bootstrap=True, known=known, gallery=request.gallery,
         unsure=request.calibrate, eyes=eyes, draws=request.draws,
     )  # fmt: skip
     if not broken:
         return found, rows
-    named = ", ".join(list(broken)[:10]) + (f" and {len(broken) - 10} more" if len(broken) > 10 else "")
-    found.notes.append(
-        f"{len(broken)} of {len(rows)} rows cannot be read and are left out ({named}); the first: {_first(broken)}"
-    )
+    found.notes.append(left_out(broken, len(rows)))
     return found, rows.take(i for i, row in enumerate(rows) if row.key not in broken)
-
-
-def _batches(model: Any, rows: Dataset, broken: dict[str, str]) -> Iterator[Batch]:
-    """Full batches of the rows that can be read, as if the others were not there.
-
-    Args:
-        broken: takes key -> why of rows that cannot be read, where data.on_error is "skip".
-    Raises:
-        DataError: a row cannot be read and data.on_error is "raise", or none can.
-    """
-    left = list(rows)
-    while left:
-        some, left = left[:_ROWS], left[_ROWS:]
-        try:
-            batch = model.batch(some, targets=True)
-        except DataError:
-            bad = _unread(model, some) if rows.options.on_error == "skip" else {}
-            if not bad:
-                raise
-            broken |= bad
-            left = [row for row in some if row.key not in bad] + left
-        else:
-            yield batch
-    if len(broken) == len(rows):
-        raise DataError(f"none of {len(rows)} rows can be read; the first: {_first(broken)}")
-
-
-def _unread(model: Any, rows: Sequence[Sample]) -> dict[str, str]:
-    """Key -> why of the rows that cannot be read alone."""
-    found = {}
-    for row in rows:
-        try:
-            model.batch([row], targets=True)
-        except DataError as error:
-            found[row.key] = str(error)
-    return found
-
-
-def _first(broken: Mapping[str, str]) -> str:
-    """Why the first row cannot be read, without the advice to skip it."""
-    return next(iter(broken.values())).removesuffix(SKIP).strip()
 
 
 def _eyes(request: Request, extra: Extra, learned: Sequence[Sample]) -> Eyes | None:

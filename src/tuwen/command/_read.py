@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from tuwen.data._problem import SKIP
 from tuwen.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from tuwen.data._dataset import Dataset
     from tuwen.recipe import Recipe
+    from tuwen.types import Batch, Sample
+
+_ROWS = 64
+"""Rows that a model reads at once."""
 
 
 def read_rows(verb: str, recipe: Recipe, data: str, *, split: str, settings: Sequence[str], rows: int) -> Dataset:
@@ -50,3 +55,59 @@ def part_of(whole: Dataset, data: str, *, split: str, rows: int) -> Dataset:
             f"{data} has no rows in its part {split!r}; it has {', '.join(whole.splits)}. Name one with --split."
         )
     return part
+
+
+def batches(
+    model: Any, rows: Dataset, broken: dict[str, str], *, targets: bool = False
+) -> Iterator[tuple[list[Sample], Batch]]:
+    """Full batches of the rows that can be read, as if the others were not there, beside these rows.
+
+    Args:
+        broken: takes key -> why of rows that cannot be read, where data.on_error is "skip".
+        targets: as of `CrossModal.batch`.
+    Raises:
+        DataError: a row cannot be read and data.on_error is "raise", or none can.
+    """
+    left = list(rows)
+    while left:
+        some, left = left[:_ROWS], left[_ROWS:]
+        try:
+            batch = model.batch(some, targets=targets)
+        except DataError:
+            bad = _unread(model, some, targets=targets) if rows.options.on_error == "skip" else {}
+            if not bad:
+                raise
+            broken |= bad
+            left = [row for row in some if row.key not in bad] + left
+        else:
+            yield some, batch
+    if len(broken) == len(rows):
+        raise DataError(f"none of {len(rows)} rows can be read; the first: {_first(broken)}")
+
+
+def left_out(broken: Mapping[str, str], rows: int) -> str:
+    """What is said of rows that `batches` could not read; nothing where it read all.
+
+    Args:
+        rows: how many there were.
+    """
+    if not broken:
+        return ""
+    named = ", ".join(list(broken)[:10]) + (f" and {len(broken) - 10} more" if len(broken) > 10 else "")
+    return f"{len(broken)} of {rows} rows cannot be read and are left out ({named}); the first: {_first(broken)}"
+
+
+def _unread(model: Any, rows: Sequence[Sample], *, targets: bool) -> dict[str, str]:
+    """Key -> why of the rows that cannot be read alone."""
+    found = {}
+    for row in rows:
+        try:
+            model.batch([row], targets=targets)
+        except DataError as error:
+            found[row.key] = str(error)
+    return found
+
+
+def _first(broken: Mapping[str, str]) -> str:
+    """Why the first row cannot be read, without the advice to skip it."""
+    return next(iter(broken.values())).removesuffix(SKIP).strip()

@@ -17,10 +17,7 @@ from tuwen.command._vectors import Vector, open_sink
 from tuwen.errors import CannotError, ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from tuwen.types import Sample
-
-ROWS = 64
-"""Rows that are encoded, and written, at once."""
+    from tuwen.types import Batch, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +54,10 @@ class Response:
     """File that the vectors were written to."""
     html: str
     """File that the map was written to."""
+    left_out: dict[str, str]
+    """Key -> why of rows that cannot be read, where data.on_error is "skip"."""
+    note: str
+    """What is to be said of them; empty where there are none."""
 
 
 def run(request: Request) -> Iterator[Response]:
@@ -67,28 +68,28 @@ def run(request: Request) -> Iterator[Response]:
     """
     _check(request)
     from tuwen.command._ask import open_model
-    from tuwen.command._read import read_rows
+    from tuwen.command._read import batches, left_out, read_rows
 
     model = open_model(request.model, request.device)
     rows = read_rows("embed", model.recipe, request.data, split=request.split, settings=request.set, rows=request.rows)
     fields = _fields(model, rows.fields, request.field)
-    step, mapped = max(1, -(-len(rows) // 300)), []
-    counts = dict.fromkeys(fields, 0)
+    shown = {row.key for row in list(rows)[:: max(1, -(-len(rows) // 300))]} if request.html else set()
+    mapped, counts, broken = list[Vector](), dict.fromkeys(fields, 0), dict[str, str]()
     width = 0
     with ExitStack() as stack:
         sink = stack.enter_context(open_sink(request.out)) if request.out else None
-        for start in range(0, len(rows), ROWS):
-            made = vectors(model, list(rows[start : start + ROWS]), fields)
+        for some, batch in batches(model, rows, broken):
+            made = vectors(model, some, batch, fields)
             width = _same_width(made, width)
             for one in made:
                 counts[one.field] += 1
             if sink is not None:
                 sink.write(made)
-            shown = {rows[i].key for i in range(start, min(start + ROWS, len(rows))) if i % step == 0}
-            mapped += [one for one in made if one.key in shown] if request.html else []
+            mapped += [one for one in made if one.key in shown]
     if request.html:
         _write_map(request, mapped, {sample.key: sample for sample in rows})
-    yield Response(vectors=counts, width=width, out=request.out, html=request.html)
+    note = left_out(broken, len(rows))
+    yield Response(vectors=counts, width=width, out=request.out, html=request.html, left_out=broken, note=note)
 
 
 def _check(request: Request) -> None:
@@ -120,17 +121,16 @@ def _fields(model: Any, there: Sequence[str], asked: Sequence[str]) -> list[str]
     return found
 
 
-def vectors(model: Any, samples: Sequence[Sample], fields: Sequence[str]) -> list[Vector]:
+def vectors(model: Any, samples: Sequence[Sample], batch: Batch, fields: Sequence[str]) -> list[Vector]:
     """Every value of some rows in the shared space, a row's values after each other in the order of `fields`.
 
-    Raises:
-        DataError: a picture cannot be read; it is named.
+    Args:
+        batch: the rows as the model reads them.
     """
     import torch.nn.functional as F
 
     from tuwen.task._asking import asking
 
-    batch = model.batch(samples)
     found: list[tuple[int, Vector]] = []
     with asking(model):
         for name in fields:
@@ -182,4 +182,5 @@ def show(response: Response) -> str:
     """How many vectors of what, and where they are."""
     counts = ", ".join(f"{number} of {name}" for name, number in response.vectors.items())
     where = " and ".join(filter(None, (response.out, response.html)))
-    return f"{counts}: vectors of {response.width} numbers, written to {where}"
+    said = f"{counts}: vectors of {response.width} numbers, written to {where}"
+    return "\n".join(filter(None, (said, response.note)))
