@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tuwen.errors import ShapeError
-from tuwen.model import align
+from tuwen.model import _of_given, align
 from tuwen.types import Feed, Latent
 
 
@@ -41,6 +41,17 @@ def pairs(latent, target, rows):
 )
 def test_what_is_made_from_what(given, made, wanted):
     assert pairs(latent(*given), feed(*made), 3) == wanted
+
+
+def test_only_rows_with_something_given_are_made_by_a_fused_route():
+    found = _of_given(feed(0, 1, 1, 2, 3), [latent(1), latent(1, 3)], 4)
+    assert found.owner_P.tolist() == [1, 1, 3] and found.data[:, 0].tolist() == [1, 2, 4]
+    assert torch.equal(found.mask, found.data > 0)
+    whole = feed(0, 1)
+    assert (
+        _of_given(whole, [Latent(torch.zeros(2, 1))], 2) is whole
+        and _of_given(whole, [latent(0), latent(1)], 2) is whole
+    )
 
 
 def test_two_of_one_and_three_of_the_other():

@@ -10,7 +10,12 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from tuwen.errors import CheckpointError
+from tuwen.errors import CheckpointError, ConfigError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 STALE_S = 3600.0
 """Seconds after which a temporary file is taken for one that a killed process left behind."""
@@ -59,7 +64,33 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
         CheckpointError: the file cannot be written; the earlier one is intact.
     """
     with atomic(path) as temporary:
-        write_bytes(temporary, data.encode("utf-8") if isinstance(data, str) else data)
+        # names of files that are not UTF-8: \\udce9, which JSON reads as what it was
+        write_bytes(temporary, data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes from this folder that ask for the same; where the system has no locks, it lets all in.
+
+    Raises:
+        ConfigError: another one is in it.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another run writes into {folder} now; wait for it, stop it, or name another directory with -o."
+            ) from None
+        except OSError:  # some network file systems have none
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tuwen.data._collate import collate
+from tuwen.data._config import Data
 from tuwen.decode._text import TextDecoder
 from tuwen.directory import load
 from tuwen.errors import CannotError, ConfigError
@@ -54,9 +55,9 @@ class Ensemble(CrossModal):
         """The models of several directories, in eval mode; raises as `tuwen.load` does."""
         return cls([load(path, device) for path in paths], [str(path) for path in paths]).eval()
 
-    def batch(self, samples: Sequence[Sample], *, targets: bool = False) -> Batch:
+    def batch(self, samples: Sequence[Sample], *, targets: bool = False, options: Data | None = None) -> Batch:
         """As of one model, with what each model reads of the pictures."""
-        first = super().batch(samples, targets=targets)
+        first = super().batch(samples, targets=targets, options=options)
         if "image" not in first.inputs:
             return first
         feeds = [first.inputs["image"]]
@@ -64,7 +65,7 @@ class Ensemble(CrossModal):
             if (twin := self.twins[place]) < place:
                 feeds.append(feeds[twin])
                 continue
-            read = collate(samples, {"image": model.encoders["image"]}, {}, options=self.recipe.data)
+            read = collate(samples, {"image": model.encoders["image"]}, {}, options=options or self.recipe.data)
             feeds.append(read.inputs["image"].to(self.device))
         feed = _Feeds(**_values(feeds[0]), others=tuple(feeds[1:]))
         return replace(first, inputs={**first.inputs, "image": feed})

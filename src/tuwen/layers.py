@@ -84,6 +84,8 @@ class SelfAttention(nn.Module):
         if packing is not None:
             qkv, mask_BT = packing.unpack(qkv), None if self.causal else packing.mask_RT
         seen = None if mask_BT is None else mask_BT[:, None, None, :]
+        if self.causal and seen is not None:
+            seen = seen & torch.ones(2 * (qkv.shape[1],), dtype=torch.bool, device=qkv.device).tril()
         mixed = attention(*self.split(qkv), seen, causal=self.causal and seen is None)
         mixed_BTD = mixed.transpose(1, 2).flatten(2)
         return self.out(mixed_BTD if packing is None else packing.pack(mixed_BTD))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from tuwen import registry
 from tuwen.confidence import Confidence
 from tuwen.data._collate import collate
+from tuwen.data._config import Data
 from tuwen.errors import CannotError, ShapeError
 from tuwen.generate._own import own_texts
 from tuwen.recipe import Recipe
@@ -152,7 +154,7 @@ class CrossModal(nn.Module):
             for field in route.given:
                 if field not in made.latents and len(batch.inputs.get(field, ())):
                     made.latents[field] = self.latent(field, batch.inputs[field])
-            latent = self._given(route, made, len(batch), batch.present)
+            latent = self._given(route, made, len(batch))
             if latent is None:
                 continue
             if route.fuse:
@@ -160,6 +162,8 @@ class CrossModal(nn.Module):
             if route.make and route.how == "sample":
                 made.routes[name] = own_texts(self.decoders[route.make], latent, route.samples)
             elif route.make and (target := self._target(route.make, made, batch)):
+                if route.fuse:
+                    target = _of_given(target, [made.latents[f] for f in route.given if f in made.latents], len(batch))
                 latent, target = align(latent, target, len(batch))
                 if len(target):
                     made.routes[name] = self.decoders[route.make](latent, target)
@@ -208,7 +212,7 @@ class CrossModal(nn.Module):
         owner_P = encoded.owner_P
         return replace(self.spaces[field](encoded), owner_P=owner_P) if field in self.spaces else encoded
 
-    def _given(self, route: Route, made: Made, rows: int, present: Mapping[str, Tensor]) -> Latent | None:
+    def _given(self, route: Route, made: Made, rows: int) -> Latent | None:
         there = {field: made.latents[field] for field in route.given if field in made.latents}
         if not there:
             return None
@@ -216,10 +220,16 @@ class CrossModal(nn.Module):
             return self.fusions[route.fuse](there, rows)
         return there.get(route.given[0])
 
-    def batch(self, samples: Sequence[Sample], *, targets: bool = False) -> Batch:
-        """Samples as tensors on the model's device, by the parts' own `prepare`; with decoders' targets if asked."""
+    def batch(self, samples: Sequence[Sample], *, targets: bool = False, options: Data | None = None) -> Batch:
+        """Samples as tensors on the model's device, by the parts' own `prepare`; with decoders' targets if asked.
+
+        Args:
+            options: how they are read; None: as the model's recipe says.
+        """
         wanted = {name: part for name, part in self.decoders.items() if targets and name == base_of(name)}
-        return collate(samples, dict(self.encoders.items()), wanted, options=self.recipe.data).to(self.device)
+        return collate(samples, dict(self.encoders.items()), wanted, options=options or self.recipe.data).to(
+            self.device
+        )
 
     @property
     def matcher(self) -> CrossModal:
@@ -261,19 +271,20 @@ class CrossModal(nn.Module):
             (N, D) float32, each of length 1.
         """
         values = list(values) if isinstance(values, list | tuple) else [values]
-        field = field or ("text" if all(isinstance(v, str) and not Path(v).is_file() for v in values) else "image")
+        field = field or ("text" if all(isinstance(v, str) and not os.path.isfile(v) for v in values) else "image")
         if field not in self.encoders:
             raise CannotError(f"this model has no encoder of {field!r}; it encodes: {', '.join(self.encoders)}.")
+        if not values:
+            return self._example(field).pooled.float()[:0]
+        part, parts, training = {field: self.encoders[field]}, [], self.training
         self.eval()
-        parts = []
-        for start in range(0, len(values), batch):
-            samples = [Sample(str(i), {field: v}) for i, v in enumerate(values[start : start + batch], start)]
-            feed = (
-                collate(samples, {field: self.encoders[field]}, {}, options=self.recipe.data)
-                .to(self.device)
-                .inputs[field]
-            )
-            parts.append(nn.functional.normalize(self.latent(field, feed).pooled.float(), dim=-1))
+        try:
+            for start in range(0, len(values), batch):
+                samples = [Sample(str(i), {field: v}) for i, v in enumerate(values[start : start + batch], start)]
+                feed = collate(samples, part, {}, options=self.recipe.data).to(self.device).inputs[field]
+                parts.append(nn.functional.normalize(self.latent(field, feed).pooled.float(), dim=-1))
+        finally:
+            self.train(training)
         return torch.cat(parts)
 
     def similarity(self, images: Any, texts: Any) -> Tensor:
@@ -327,6 +338,17 @@ def align(latent: Latent, target: Feed, rows: int) -> tuple[Latent, Feed]:
         kept = owner_P >= 0
         target, owner_P = _picked(target, kept), owner_P[kept]
     return latent, replace(target, owner_P=owner_P)
+
+
+def _of_given(target: Feed, given: Sequence[Latent], rows: int) -> Feed:
+    """The targets of the batch rows that have a value of some field that is given: a fusion gives zeros to the others."""
+    there_B = torch.zeros(rows, dtype=torch.bool, device=target.owner_P.device)
+    for latent in given:
+        there_B[slice(None) if latent.owner_P is None else latent.owner_P] = True
+    if bool(there_B.all()):
+        return target
+    kept_P = there_B[target.owner_P]
+    return replace(_picked(target, kept_P), owner_P=target.owner_P[kept_P])
 
 
 def _one_each(owner_L: Tensor, target: Feed, count_B: Tensor, wanted_B: Tensor) -> Feed:

@@ -106,6 +106,8 @@ def test_pictures_by_their_name_in_the_json_or_by_their_id(tmp_path):
     assert {key: path.name for key, path in found.items()} == {
         "42": "one.jpg", "7": "COCO_val2014_000000000007.jpg", "x9": "x9.png",
     }  # fmt: skip
+    padded = "000000000007"
+    assert find_pictures(str(tmp_path / "pictures"), refs, [padded])[padded].name == "COCO_val2014_000000000007.jpg"
     with pytest.raises(
         DataError, match="1 of 2 ids have no picture in .*pictures, such as 8; a picture is named after"
     ):

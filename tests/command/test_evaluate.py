@@ -9,7 +9,7 @@ from tests import drawing, eight
 from tests.metric._java import java
 
 from tuwen import cli
-from tuwen.command import _ask, _measure
+from tuwen.command import _ask, _measure, _read
 from tuwen.command.evaluate import Request, run, show
 from tuwen.directory import save
 from tuwen.errors import CannotError, ConfigError, DataError
@@ -77,7 +77,7 @@ def test_settings_of_the_data(data):
 
 def test_pictures_that_cannot_be_read_are_left_out_where_asked(data, tmp_path, monkeypatch):
     """As if they were not there, of the other system too; every picture alone would be other figures of the batches."""
-    monkeypatch.setattr(_measure, "_ROWS", 3)
+    monkeypatch.setattr(_read, "_ROWS", 3)
     asked = {"model": "m", "data": data, "split": "", "beam": 1}
     photos, out, html = tmp_path / "photos", tmp_path / "r.json", tmp_path / "p.html"
     (tmp_path / "aside").mkdir()
@@ -185,9 +185,10 @@ def test_captions_of_any_system(tmp_path, capsys):
         ({"model": "m", "data": "x", "clip": "c"}, "--clip c has no effect without a metric that looks at pictures"),
         (
             {"model": "m", "data": "x", "features": "./m"},
-            "--features ./m is the model that is judged, which would find in",
+            "--features ./m is a model that is judged, which would find in",
         ),
-        ({"model": "m", "data": "x", "features": "n", "clip": "m/"}, "--clip m/ is the model that is judged"),
+        ({"model": "m", "data": "x", "features": "n", "clip": "m/"}, "--clip m/ is a model that is judged"),
+        ({"model": "m", "data": "x", "features": "n", "against": "n"}, "--features n is a model that is judged"),
         (
             {"model": "m", "data": "x", "draws": -1},
             "--draws is -1; give a number of rows, as in --draws 200, or 0 for all",

@@ -88,8 +88,12 @@ def test_refused_at_once(arguments, message):
 
 def test_a_model_is_not_replaced_unasked(asked, tmp_path):
     (tmp_path / "recipe.json").write_text("{}")
+    with pytest.raises(ConfigError, match="holds a model; train anew in its place by --overwrite, or name another"):
+        list(run(Request(data="photos", out=str(tmp_path))))
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "run.json").write_text("{}")
     with pytest.raises(
-        ConfigError, match="holds a model; go on with it by --resume, train anew in its place by --overwrite"
+        ConfigError, match="holds a model; go on with its training by --resume, train anew in its place"
     ):
         list(run(Request(data="photos", out=str(tmp_path))))
     assert not asked

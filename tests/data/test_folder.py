@@ -36,6 +36,21 @@ def test_a_text_of_the_same_stem_holds_one_caption_a_line(tmp_path):
     assert not data.problems
 
 
+def test_links_to_folders_are_followed_but_not_round_in_circles(tmp_path):
+    for name in ("one", "two"):
+        put(tmp_path / "big" / name / "a.png", len(name), "text")
+    (tmp_path / "photos" / "real").mkdir(parents=True)
+    put(tmp_path / "photos" / "real" / "c.png", 9, "text")
+    (tmp_path / "photos" / "val").symlink_to(tmp_path / "big" / "one")
+    (tmp_path / "photos" / "train").symlink_to(tmp_path / "big" / "two")
+    (tmp_path / "photos" / "real" / "back").symlink_to(tmp_path / "photos")
+    (tmp_path / "big" / "two" / "aside").symlink_to(tmp_path / "big" / "two")
+    data = open_data(tmp_path / "photos")
+    assert {key: split for key, (_, split) in rows(data).items()} == {
+        "real/c.png": None, "train/a.png": "train", "val/a.png": "val",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(("pictures", "texts"), [("images", "texts"), ("Photos", "captions"), ("foo", "bar")])
 def test_a_folder_of_pictures_beside_a_folder_of_texts(tmp_path, pictures, texts):
     for i, name in enumerate(("a", "sub/b", "c")):

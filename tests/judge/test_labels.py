@@ -110,6 +110,13 @@ def test_figures_of_each_class():
     assert "intervals" not in rows.classes(["a", "b", "c"], bootstrap=False)[0]
 
 
+def test_samples_without_a_rare_class_say_nothing_of_it():
+    """One row of class b, named right: of the samples that hold it all do so."""
+    true = np.array([[1, 0]] * 6 + [[0, 1]], bool)
+    _, b = Named(true * 0.8 + 0.1, true, several=False).classes(["a", "b"], bootstrap=True)
+    assert b["num"] == 1 and b["intervals"]["recall"] == b["intervals"]["average_precision"] == (1.0, 1.0)
+
+
 def test_many_rows_of_many_classes_have_no_interval_of_average_precision(monkeypatch):
     monkeypatch.setattr(_named, "_LARGEST", 5)
     rates = Named(np.full((3, 2), 0.5), np.eye(2, dtype=bool)[[0, 1, 0]], several=False).rates()

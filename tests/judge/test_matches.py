@@ -1,6 +1,7 @@
 """Retrieval judged, by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -37,3 +38,17 @@ def test_recall_leaves_out_texts_without_a_picture():
     rates, _ = recall_rates(torch.eye(2), torch.eye(2), torch.tensor([0, 1]), torch.tensor([1, 3]))
     assert rates.figures["t2i_r1"] == 0 and rates.num_rows == 1
     assert recall_rates(torch.eye(2), torch.eye(2), torch.tensor([0, 1]), torch.tensor([2, 3])) is None
+
+
+def test_a_picture_without_texts_is_a_candidate_wherever_it_stands():
+    """Four of the eight without texts: in batches of their own, or among the others."""
+    rows = [
+        replace(one, fields={**one.fields, "text": one.fields["text"] if i < 4 else []})
+        for i, one in enumerate(eight.samples())
+    ]
+    shuffled = [rows[i] for i in (0, 4, 1, 5, 2, 6, 3, 7)]
+    apart, among = (
+        evaluate(eight.model(), batches(eight.model(), some, size=4), method=Greedy()) for some in (rows, shuffled)
+    )
+    assert apart.chance["t2i_r1"] == among.chance["t2i_r1"] == 1 / 8
+    assert apart.figures["t2i_r1"] == among.figures["t2i_r1"] and apart.figures["i2t_r1"] == among.figures["i2t_r1"]

@@ -47,3 +47,9 @@ def test_a_row_without_a_picture_is_left_out():
 
 def test_models_without_pictures_are_not_judged():
     assert not reconstructions.able(eight.model()) and reconstructions.able(autoencoders.model())
+
+
+def test_pictures_made_of_several_captions_of_a_row_are_one_row():
+    error_P = torch.tensor([1.0, 4.0, 3.0, 6.0])
+    assert reconstructions._of_rows(error_P, [2, 5, 2, 5], [2, 5]).tolist() == [2.0, 5.0]
+    assert reconstructions._of_rows(error_P, [0, 1, 2, 3], [0, 1, 2, 3]) is error_P

@@ -1,5 +1,7 @@
 """Pictures are drawn towards their texts by a frozen model of ours: by hand, its gradient, what it leaves alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests import eight
@@ -45,6 +47,19 @@ def test_pictures_of_other_texts_fit_less(objective):
 def test_texts_are_those_of_the_rows_that_pictures_belong_to(objective):
     owner = torch.arange(8).roll(1)
     assert term(objective, PIXELS.roll(1, 0), owner_P=owner).item() == pytest.approx(term(objective, PIXELS).item())
+
+
+def test_rows_without_a_text_are_left_out(objective):
+    raw = [replace(one, fields={**one.fields, "text": text}) for one, text in zip(ROWS[:2], ([], None), strict=True)]
+    some = Batch(BATCH.keys, {}, raw=[*raw, *ROWS[2:]])
+    found = objective(made(PIXELS), some).values["clip_guidance"]
+    alone = objective(
+        Made({"draw": Latent(torch.zeros(6, 4))}, {"draw": Decoded(PIXELS[2:], PIXELS[2:])}),
+        Batch([], {}, raw=ROWS[2:]),
+    )
+    assert found.item() == pytest.approx(alone.values["clip_guidance"].item(), abs=1e-6)
+    none = Made({"draw": Latent(torch.zeros(2, 4))}, {"draw": Decoded(PIXELS[:2], PIXELS[:2])})
+    assert objective(none, Batch([], {}, raw=raw)).values == {}
 
 
 def test_grey_pixels_move_towards_their_colours(objective):

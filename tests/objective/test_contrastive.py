@@ -77,6 +77,11 @@ def test_logits_are_scaled_cosines_with_a_bias():
     assert pair_logits(a, b).item() == pytest.approx(3.0, rel=1e-6)
 
 
+def test_a_batch_without_any_pair_gives_no_term():
+    a, b = (Latent(torch.eye(3)[:2], owner_P=torch.tensor(owner)) for owner in ((0, 1), (2, 3)))
+    assert Config().build()(Made({"image": a, "text": b}, {}), Batch(list("abcd"), {})).values == {}
+
+
 def test_a_missing_side_gives_no_term():
     made = Made({"image": Latent(torch.randn(2, 3))})
     assert Config().build()(made, Batch(["a", "b"], {})).values == {}

@@ -13,7 +13,7 @@ from tuwen.decode import image_dense
 from tuwen.encode import image_cnn
 from tuwen.text_part import pad
 from tuwen.train.cache import Cached
-from tuwen.train.feed import Ahead, Source, cut, shortened
+from tuwen.train.feed import Ahead, Source, cut, shortened, spread
 from tuwen.train.plan import Plan
 from tuwen.types import Sample, Widths
 
@@ -95,6 +95,16 @@ def test_a_shortened_text_loses_its_share_in_runs_of_words():
     assert np.mean(np.concatenate(runs)) == pytest.approx(4, abs=0.2)
 
 
+def test_a_clause_without_words_is_none():
+    for text in ("a photo of a dog, , brown, sitting in the park", "colour: , size: , , shape: , name: , ,", ", " * 30):
+        assert all(shortened(text, 0.5, seed) for seed in range(100))
+
+
+def test_a_limited_look_is_spread_over_all_rows():
+    """Rows often stand sorted by class."""
+    assert spread(2500, 5) == [0, 500, 1000, 1500, 2000] and spread(3) == [0, 1, 2] and spread(0, 5) == []
+
+
 @pytest.mark.parametrize(
     ("clauses", "join"),
     [
@@ -121,6 +131,13 @@ def test_a_row_that_loses_nothing_is_read_as_it_is(tmp_path):
     assert len({source._with_caption(0, 0, (0.3, seed)).fields["text"][0] for seed in range(20)}) > 10
 
 
+def test_a_part_of_a_batch_is_as_long_as_its_longest(source):
+    batch = source.batch([(0, 0), (3, -1)])
+    first, second = cut(batch, 2)
+    assert batch.inputs["text"].data.shape == (4, 3)
+    assert first.inputs["text"].data.tolist() == [[97]] and second.targets["text"].mask.sum(1).tolist() == [1, 2, 3]
+
+
 def test_what_is_missing_is_marked(source):
     batch = source.batch([(0, 0), (1, 0), (2, -1)])
     assert batch.present["image"].tolist() == [True, False, True]
@@ -143,6 +160,7 @@ def test_lengths_are_characters(source):
 def test_in_order_with_a_limit(source):
     assert [batch.keys for batch in source.in_order(3)] == [["a", "b", "c"], ["d"]]
     assert [batch.keys for batch in source.in_order(2, limit=3)] == [["a", "b"], ["c"]]
+    assert [batch.keys for batch in source.in_order(2, limit=2)] == [["a", "c"]]
 
 
 def test_cut_keeps_owners_and_flags(source):

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import shutil
 import signal
 import threading
 import time
@@ -15,10 +16,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests import eight
 from tests.tiny import SETTINGS, largest_difference, rows
 
 import tuwen
 from tuwen import cli, machine
+from tuwen._files import alone
 from tuwen._tensors import read_tensors
 from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.evaluation import Evaluation, evaluate
@@ -144,6 +147,15 @@ def test_accumulation_gives_the_gradient_of_the_whole(run):
     assert float(again["loss"]) == pytest.approx(float(terms["loss"]), rel=1e-5)
 
 
+def test_accumulation_reads_texts_of_all_lengths(tmp_path):
+    """A part of a batch need not hold its longest text."""
+    texts = [" ".join(["a red ring"] * (1 + i % 3)) for i in range(16)]
+    data = [{**row, "text": [text]} for row, text in zip(rows(16), texts, strict=True)]
+    settings = ("train.accumulate=4", "train.batch=8", *WHOLE)
+    events = learn(tmp_path, data, recipe="coca", steps=3, settings=settings)
+    assert of(events, "done")[0]["step"] == 3
+
+
 def test_terms_are_weighted_and_summed():
     terms = Terms({"a": torch.tensor(2.0), "b": torch.tensor(3.0)})
     assert weighted(terms, {"b": 0.5, "c": 9.0}).item() == 3.5
@@ -267,16 +279,17 @@ def test_a_time_limit_with_steps_ends_at_the_first_of_both(tmp_path):
 
 def test_a_time_limit_that_is_too_short_is_said(tmp_path):
     events = learn(tmp_path, time_limit_s=0.001)
-    assert of(events, "done")[0]["step"] == 21
+    assert of(events, "done")[0]["step"] == 2
     said = [event["text"] for event in of(events, "warning")]
     assert any(
-        text.startswith("one look at the validation part takes ")
-        and text.endswith(" s; lower train.evaluate_rows or train.evaluations")
+        text.startswith("the time limit of 0.001 s cannot be kept: ")
+        or text.endswith(" s; lower train.evaluate_rows or train.evaluations")
         for text in said
     )
 
 
-def test_a_run_with_a_time_limit_that_is_stopped_before_its_plan_goes_on(tmp_path):
+def test_a_run_with_a_time_limit_that_is_stopped_before_its_plan_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_EARLY", 9.0)
     with pytest.raises(KeyboardInterrupt):
         learn(tmp_path, time_limit_s=1.0, report=interrupt_at(9))
     assert not newest_state(tmp_path).plain["planned"]
@@ -351,7 +364,7 @@ def test_resume_keeps_precision_and_settings_and_says_what_has_no_effect(tmp_pat
     assert run.machine.precision is torch.float32
     assert (run.recipe.name, run.recipe.train.lr, run.steps) == ("cnn-transformer", 5e-3, 6)
     said = [event["text"] for event in of(heard, "warning")]
-    assert said == ["--resume keeps the settings that the run began with; without effect: train.lr=0.5"]
+    assert said == ["--resume keeps the settings that the run began with; without effect: -r coca, train.lr=0.5"]
 
 
 def test_resume_says_that_the_data_has_changed(tmp_path):
@@ -373,6 +386,70 @@ def test_resume_without_a_run_says_what_to_type(tmp_path):
         str(caught.value)
         == f"{tmp_path} holds no run to resume; say what to learn from: tuwen train DATA -o {tmp_path}"
     )
+
+
+def test_a_model_without_a_state_is_not_resumed_but_left_as_it_is(tmp_path):
+    learn(tmp_path, steps=3)
+    shutil.rmtree(tmp_path / "state")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(
+        ConfigError, match="holds a model, but not the state of a run .* --start-from .*; or train anew"
+    ):
+        learn(tmp_path, resume=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
+def test_a_start_that_is_refused_leaves_the_log_of_the_model_that_is_there(tmp_path):
+    learn(tmp_path, steps=3)
+    before = (tmp_path / "log.jsonl").read_bytes()
+    for settings in (("train.metric=nothing",), ("encode.nothing.width=3",)):
+        with pytest.raises(ConfigError):
+            learn(tmp_path, steps=3, settings=settings)
+    assert (tmp_path / "log.jsonl").read_bytes() == before
+
+
+def test_rows_in_memory_are_to_be_given_again(tmp_path):
+    out = tmp_path / "a model"
+    with pytest.raises(KeyboardInterrupt, match=r"go on with: tuwen.train\(rows, out='.*a model', resume=True\)"):
+        learn(out, rows(16), steps=6, settings=WHOLE, report=interrupt_at(3))
+    with pytest.raises(
+        ConfigError, match="holds a run on rows that were in memory; give them again: tuwen train DATA -o"
+    ):
+        learn(out, "", resume=True)
+    assert of(learn(out, rows(16), resume=True), "done")[0]["step"] == 6
+
+
+def test_what_is_left_out_while_reading_is_said(tmp_path):
+    eight.write_pictures(tmp_path / "photos")
+    (tmp_path / "photos" / "lost.txt").write_text("no picture", "utf-8")
+    events = learn(tmp_path / "m", str(tmp_path / "photos"), steps=2, settings=("data.on_error=skip", *WHOLE))
+    [said] = [event["text"] for event in of(events, "warning") if "lost.txt" in event["text"]]
+    assert said.startswith("1 x ")
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
+    with alone(tmp_path), pytest.raises(ConfigError, match="another run writes into .* now; wait for it, stop it"):
+        learn(tmp_path, steps=2)
+    learn(tmp_path, steps=2)
+
+
+def test_two_objectives_of_one_term_are_refused(tmp_path):
+    twice = "objective.again=caption"
+    with pytest.raises(
+        ConfigError, match="and objective.again both give the term 'caption', and one of them would not"
+    ):
+        learn(tmp_path, steps=2, settings=(twice,))
+
+
+@pytest.mark.parametrize(("limit", "most"), [(2.0, 10), (0.3, 2)])
+def test_slow_steps_are_planned_early_and_blamed(tmp_path, monkeypatch, limit, most):
+    slow = Run.backward
+    monkeypatch.setattr(Run, "backward", lambda run, batch: time.sleep(0.5) or slow(run, batch))
+    events = learn(tmp_path, time_limit_s=limit)
+    assert of(events, "done")[0]["step"] <= most
+    if limit < 0.5:
+        said = "the time limit of 0.3 s cannot be kept: a step takes 0.5 s; lower train.batch, or give more time by --time-limit"
+        assert said in [event["text"] for event in of(events, "warning")]
 
 
 def test_a_full_disk_keeps_the_state_before_and_resume_ends_the_same(tmp_path, monkeypatch):

@@ -113,6 +113,26 @@ def test_what_does_not_fit_is_said(source, tmp_path):
         learn(tmp_path / "nothing", tmp_path / "c")
 
 
+def test_other_classes_begin_anew_and_that_is_said(tmp_path):
+    """The rest of the model is taken over; classes that are all known keep their head."""
+
+    def of(*names):
+        return [{"image": row["image"], "label": names[i % len(names)]} for i, row in enumerate(rows(8))]
+
+    fast = (*WHOLE, "train.metric=loss", "train.evaluations=1", "train.ema=0", "train.optimiser=adamw", "train.lr=0")
+    settings = ("encode.image=image_cnn", "encode.image.widths=8,8", *fast)
+    train(of("cat", "dog", "bird"), out=tmp_path / "old", recipe="classifier", settings=settings, steps=2)
+    for names, told in ((("dog", "cow"), True), (("bird", "dog"), False)):
+        events, out = [], tmp_path / "-".join(names)
+        train(of(*names), out=out, settings=fast, start_from=tmp_path / "old", steps=2, report=events.append)
+        said = [event["text"] for event in events if event["kind"] == "warning" and "classes" in event["text"]]
+        wanted = f"{tmp_path / 'old'} does not know all classes of the data (cow); decode.label begins anew"
+        assert said == ([wanted] if told else [])
+        classes = json.loads((out / "data.json").read_text("utf-8"))["decode.label"]["classes"]
+        assert classes == (["cow", "dog"] if told else ["bird", "cat", "dog"])
+        assert same_weights(tmp_path / "old", out, "encoders.")
+
+
 def test_learning_by_reward_from_the_command_line(source, tmp_path):
     """The caption objective is exchanged; a killed run ends the same, with everything that is drawn at random."""
     table, data = tmp_path / "data.json", short(8)

@@ -158,7 +158,9 @@ def find_pictures(folder: str, references_file: str, keys: Sequence[str]) -> dic
     for key in keys:
         some = by_name.get(named[key].name, []) if key in named else []
         whole = [file for file in some if file.parts[-len(named[key].parts) :] == named[key].parts]
-        found[key] = whole or some or by_stem.get(key) or by_number.get(key) or []
+        found[key] = (
+            whole or some or by_stem.get(key) or (by_number.get(number_of(key)) if key.isdigit() else None) or []
+        )
     if lacking := [key for key, some in found.items() if not some]:
         raise DataError(
             f"{len(lacking)} of {len(found)} ids have no picture in {folder}, such as {_shown(lacking)}; a picture is named "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,11 @@ def measure_model(request: Request) -> Measured:
     extra = Extra.open(request.metrics, request.clip, request.device, draws=bool(request.features))
     model = open_model(request.model, request.device, several=True)
     _check_able(request, model)
+    if _is_file(request.against) and "caption" not in model.can():
+        raise ConfigError(
+            f"--against {request.against} would compare captions, and {request.model} writes none; name the other model "
+            "itself: --against MODEL"
+        )
     whole = read_all("evaluate", model.recipe, request.data, settings=request.set)
     rows = part_of(whole, request.data, split=request.split, rows=request.rows)
     _check_enough(request, rows)
@@ -82,7 +88,7 @@ def measure_model(request: Request) -> Measured:
     extra.add(found, pictures)
     calibration = _calibrated(request, model, found, method) if request.calibrate else ""
     other = None
-    if request.against.lower().endswith(".json") or Path(request.against).is_file():
+    if _is_file(request.against):
         other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
     elif request.against:
         other_model = open_model(request.against, request.device, several=True)
@@ -138,6 +144,11 @@ def measure_files(request: Request) -> Measured:
         other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
     look = Look(found=found, about={"captions": request.captions, "references": request.references})
     return Measured(look=look, beside=other)
+
+
+def _is_file(against: str) -> bool:
+    """Whether --against names a file of captions, not a model."""
+    return against.lower().endswith(".json") or os.path.isfile(against)
 
 
 def _beside(name: str, found: Evaluation, theirs: Evaluation) -> Beside:
@@ -233,9 +244,10 @@ def _check_eyes(request: Request) -> None:
     if request.draws < 0:
         raise ConfigError(f"--draws is {request.draws}; give a number of rows, as in --draws 200, or 0 for all")
     for name, source in (("features", request.features), ("clip", request.clip)):
-        if request.features and source and Path(source).resolve() == Path(request.model).resolve():
+        judged = [Path(path).resolve() for path in (request.model, request.against) if path]
+        if request.features and source and Path(source).resolve() in judged:
             raise ConfigError(
-                f"--{name} {source} is the model that is judged, which would find in its pictures what it puts there; name one "
+                f"--{name} {source} is a model that is judged, which would find in its pictures what it puts there; name one "
                 "that had no part in its training"
             )
 

@@ -9,6 +9,7 @@ from tuwen.data._problem import SKIP
 from tuwen.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from tuwen.data._config import Data
     from tuwen.data._dataset import Dataset
     from tuwen.recipe import Recipe
     from tuwen.types import Batch, Sample
@@ -72,9 +73,9 @@ def batches(
     while left:
         some, left = left[:_ROWS], left[_ROWS:]
         try:
-            batch = model.batch(some, targets=targets)
+            batch = model.batch(some, targets=targets, options=rows.options)
         except DataError:
-            bad = _unread(model, some, targets=targets) if rows.options.on_error == "skip" else {}
+            bad = _unread(model, some, rows.options, targets=targets) if rows.options.on_error == "skip" else {}
             if not bad:
                 raise
             broken |= bad
@@ -97,12 +98,12 @@ def left_out(broken: Mapping[str, str], rows: int) -> str:
     return f"{len(broken)} of {rows} rows cannot be read and are left out ({named}); the first: {_first(broken)}"
 
 
-def _unread(model: Any, rows: Sequence[Sample], *, targets: bool) -> dict[str, str]:
+def _unread(model: Any, rows: Sequence[Sample], options: Data, *, targets: bool) -> dict[str, str]:
     """Key -> why of the rows that cannot be read alone."""
     found = {}
     for row in rows:
         try:
-            model.batch([row], targets=targets)
+            model.batch([row], targets=targets, options=options)
         except DataError as error:
             found[row.key] = str(error)
     return found

@@ -107,9 +107,10 @@ def _check(request: Request) -> None:
         raise ConfigError(f"it is not said what to learn from; name the data: tuwen train DATA -o {request.out}")
     holds_model = (Path(request.out) / "recipe.json").is_file() or (Path(request.out) / "state").is_dir()
     if holds_model and not request.resume and not request.overwrite:
+        begun = (Path(request.out) / "state" / "run.json").is_file()
+        going_on = "go on with its training by --resume, " if begun else ""
         raise ConfigError(
-            f"{request.out} holds a model; go on with it by --resume, train anew in its place by --overwrite, or "
-            "name another with -o."
+            f"{request.out} holds a model; {going_on}train anew in its place by --overwrite, or name another with -o."
         )
 
 

@@ -52,11 +52,22 @@ def is_picture(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
 
 
-def walk(folder: Path) -> Iterator[Path]:
-    """Files below a folder in sorted order, without hidden ones and those that archivers leave behind."""
-    for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+def walk(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Files below a folder in sorted order, without hidden ones and those that archivers leave behind.
+
+    Links to folders are followed, but not back into one that they lie in.
+
+    Args:
+        above: folders that this one lies in, by their real paths.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    _, folders, files = next(os.walk(folder), ("", [], []))
+    yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))
+    for name in sorted(folders):
+        if not name.startswith((".", "__MACOSX")):
+            yield from walk(Path(folder, name), above | {real})
 
 
 def is_sound(name: str) -> bool:

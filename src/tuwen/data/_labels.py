@@ -1,6 +1,7 @@
 """Classes: a number or name, one or several -> text; names of the classes from a setting or a file."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def class_names(setting: str) -> list[str]:
         >>> class_names("cat, dog"), class_names("")
         (['cat', 'dog'], [])
     """
-    if setting and (setting.endswith(".txt") or Path(setting).is_file()):
+    if setting and (setting.endswith(".txt") or os.path.isfile(setting)):
         return names_in(Path(setting))
     return [name.strip() for name in setting.split(",")] if setting.strip() else []
 

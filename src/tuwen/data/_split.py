@@ -48,10 +48,19 @@ def content_hashes(samples: Sequence[Sample]) -> list[str]:
 
     def some(start: int) -> list[str]:  # one by one, the pool would take longer than small pictures do
         rows = [(sample.key, _content(sample)) for sample in samples[start : start + 64]]
-        return [content_hash(f"key {key}".encode() if raw is None else raw) for key, raw in rows]
+        return [_hash_of(key, raw) for key, raw in rows]
 
     with ThreadPoolExecutor(min(8, 2 * (os.cpu_count() or 1))) as pool:
         return [digest for found in pool.map(some, range(0, len(samples), 64)) for digest in found]
+
+
+def _hash_of(key: str, raw: Any) -> str:
+    """A file that cannot be opened stands for itself: who reads it says what is wrong with it."""
+    named = f"key {key}".encode("utf-8", "surrogateescape")
+    try:
+        return content_hash(named if raw is None else raw)
+    except DataError:
+        return content_hash(named)
 
 
 def _content(sample: Sample) -> Any:

@@ -71,7 +71,7 @@ def read(path: str, options: Data, problems: list[Problem]) -> Iterator[Sample]:
 def _some_names(path: str) -> Iterator[str]:
     """Names of files in a folder and three levels below: enough for train/images/a.jpg."""
     depth = os.path.normpath(path).count(os.sep) + 3
-    for place, folders, files in os.walk(path):
+    for place, folders, files in os.walk(path, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and place.count(os.sep) < depth)
         yield from (name for name in files if not name.startswith("."))
 

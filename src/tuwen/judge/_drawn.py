@@ -42,7 +42,7 @@ def request(model: CrossModal, row: Sample) -> draw.Request:
 
 def seed_of(key: str) -> int:
     """The seed of what is drawn of a row."""
-    return zlib.crc32(key.encode("utf-8"))
+    return zlib.crc32(key.encode("utf-8", "surrogateescape"))
 
 
 def reads(model: CrossModal) -> bool:

@@ -97,9 +97,12 @@ class Named:
         whole = self._per_class(np.ones(self.num_rows))
         drawn: dict[str, list[np.ndarray]] = {name: [] for name in whole}
         for times_N in samples(self.num_rows) if bootstrap and self.true_NK.size <= _LARGEST else ():
-            for name, of_K in self._per_class(times_N).items():
-                drawn[name].append(of_K)
-        bounds = {name: np.percentile(np.nan_to_num(of), (2.5, 97.5), axis=0).T for name, of in drawn.items() if of}
+            there_K = times_N @ self.true_NK > 0
+            for name, of_K in self._per_class(
+                times_N
+            ).items():  # of a class that a sample lacks, precision alone says something
+                drawn[name].append(np.nan_to_num(of_K) if name == "precision" else np.where(there_K, of_K, np.nan))
+        bounds = {name: _bounds(np.stack(of)) for name, of in drawn.items() if of}
         rows = []
         for k, (name, num) in enumerate(zip(names, self.true_NK.sum(0).tolist(), strict=True)):
             row = {"label": name, "num": num, **{one: _number(of_K[k]) for one, of_K in whole.items()}}
@@ -115,6 +118,15 @@ class Named:
     def _per_class(self, times_N: np.ndarray) -> dict[str, np.ndarray]:
         ap_K = self.ranking.average_precision_K(times_N)
         return {**self.pairs.counts(times_N).per_class(), "average_precision": ap_K}
+
+
+def _bounds(drawn_SK: np.ndarray) -> np.ndarray:
+    """(K, 2) what 95 % of the samples lie between, of those that say something; NaN where none does."""
+    bounds_K2 = np.full((drawn_SK.shape[1], 2), np.nan)
+    some_K = ~np.isnan(drawn_SK).all(0)
+    if some_K.any():
+        bounds_K2[some_K] = np.nanpercentile(drawn_SK[:, some_K], (2.5, 97.5), axis=0).T
+    return bounds_K2
 
 
 def _first(probability_NK: np.ndarray) -> np.ndarray:

@@ -48,12 +48,11 @@ class Judge:
     def add(self, made: Made, batch: Batch) -> None:
         """Takes a batch that has run through the model."""
         pair = matched_pair(made, *_FIELDS)
-        if pair is not None:
-            if len(batch) > 1:
-                chance = float(contrastive(torch.zeros_like(pair[0]), pair[1]))
-                self.means.add("contrastive_chance", chance, len(batch))
-            for name in _FIELDS:
-                latent = made.latents[name]
+        if pair is not None and len(batch) > 1:
+            chance = float(contrastive(torch.zeros_like(pair[0]), pair[1]))
+            self.means.add("contrastive_chance", chance, len(batch))
+        for name in _FIELDS:  # a picture of a batch without texts is a candidate too
+            if latent := made.latents.get(name):
                 self.vectors[name].append(F.normalize(latent.pooled.float(), dim=-1).cpu())
                 owner = torch.arange(len(latent)) if latent.owner_P is None else latent.owner_P.cpu()
                 self.owners[name].append(owner + self.seen)
@@ -64,7 +63,7 @@ class Judge:
         found = self.means.result()
         chance = {"contrastive": found["contrastive_chance"]} if found else {}
         yield Rates(more=found), chance
-        if self.vectors["image"]:
+        if all(self.vectors.values()):
             vectors, owners = ([torch.cat(some[name]) for name in _FIELDS] for some in (self.vectors, self.owners))
             recalled = recall_rates(*vectors, *owners, gallery=self.gallery)
             if recalled is not None:

@@ -60,12 +60,14 @@ class Judge:
             decoded = made.routes.get(name)
             if decoded is None:
                 continue
-            found = errors(decoded.prediction, decoded.target)
+            owner = self._batch_rows(made, name, decoded)
+            rows = list(dict.fromkeys(owner))
+            found = {n: _of_rows(one, owner, rows) for n, one in errors(decoded.prediction, decoded.target).items()}
             self.errors[name].append(found)
             if sum(map(len, self.targets[name])) < _KEPT:
-                self.targets[name].append((decoded.target * 255).round().to(torch.uint8).cpu())
-            owner = self._batch_rows(made, name, decoded)
-            for row, mse in zip(owner, found["mse"].tolist(), strict=True):
+                target = decoded.target[[owner.index(row) for row in rows]]
+                self.targets[name].append((target * 255).round().to(torch.uint8).cpu())
+            for row, mse in zip(rows, found["mse"].tolist(), strict=True):
                 key = batch.keys[row]
                 self.found.setdefault(key, {"key": key})[f"{before}mse"] = round(mse, 6)
 
@@ -90,6 +92,14 @@ class Judge:
     def rows(self) -> list[dict[str, Any]]:
         """One a picture: key, and the squared error of each route."""
         return list(self.found.values())
+
+
+def _of_rows(error_P: Tensor, owner: list[int], rows: list[int]) -> Tensor:
+    """(R,) the mean error of each row: several captions of it may each have been made a picture of."""
+    if len(rows) == len(owner):
+        return error_P
+    place_P = torch.tensor([rows.index(row) for row in owner], device=error_P.device)
+    return error_P.new_zeros(len(rows)).index_add(0, place_P, error_P) / place_P.bincount(minlength=len(rows))
 
 
 def _of_mean(target_PCHW: Tensor) -> dict[str, float]:

@@ -80,7 +80,10 @@ class ClipGuidance:
         if self.guide is None or found is None:
             return Terms()
         texts = [_first(batch.raw[row].fields.get(self.config.field)) for row in found.row_P.tolist()]
-        pixels = found.pixels.float()
+        said_P = torch.tensor([bool(text) for text in texts], device=found.pixels.device)
+        if not said_P.any():
+            return Terms()
+        texts, pixels = [text for text in texts if text], found.pixels[said_P].float()
         if torch.is_grad_enabled():
             pixels = (changed(pixels * 2 - 1, self.config.changes) + 1) / 2
         seen_PD = self.guide.drawn(pixels)
@@ -88,5 +91,6 @@ class ClipGuidance:
         return Terms({"clip_guidance": 1 - F.cosine_similarity(seen_PD, said_PD).mean()})
 
 
-def _first(value: str | Sequence[str]) -> str:
-    return value if isinstance(value, str) else value[0]
+def _first(value: str | Sequence[str] | None) -> str:
+    """The text of a row, or the first of several; empty where it has none."""
+    return value if isinstance(value, str) else next(iter(value or ()), "")

@@ -35,7 +35,7 @@ class Contrastive:
 
     def __call__(self, made: Made, batch: Batch) -> Terms:
         pair = matched_pair(made, self.config.first, self.config.second)
-        if pair is None:
+        if pair is None or not bool(pair[1].any()):
             return Terms()
         logits_BP, match_BP = pair
         return Terms({"contrastive": contrastive(logits_BP, match_BP)})

@@ -13,6 +13,9 @@ from tuwen.errors import ShapeError
 from tuwen.layers import AttentionPool, Dropout, masked_max, masked_mean
 from tuwen.types import Latent, Widths
 
+_MOST = math.log(100) / 2
+"""Logarithm of the largest factor of one side: 100 of both."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -71,8 +74,9 @@ class Projection(nn.Module):
         placed = self._tokens(latent)
         if not self.config.embed:
             return replace(placed, pooled=masked_mean(*self._read(placed)))
-        scale, bias = self.log_scale.clamp(max=math.log(100) / 2).exp(), self.bias
-        return replace(placed, pooled=self.pooled(self._source(placed)), scale=scale, bias=bias)
+        above = (self.log_scale - _MOST).clamp(min=0).detach()  # so that a scale above the limit can come down again
+        scale = (self.log_scale - above).exp()
+        return replace(placed, pooled=self.pooled(self._source(placed)), scale=scale, bias=self.bias)
 
     def _tokens(self, latent: Latent) -> Latent:
         """The same with its tokens projected; in training without those that are hidden."""

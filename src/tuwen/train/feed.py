@@ -120,10 +120,10 @@ class Source:
         return replace(sample, fields={**sample.fields, "text": chosen})
 
     def in_order(self, rows: int, limit: int = 0) -> Iterator[Batch]:
-        """All rows (or the first `limit`) with all their captions, `rows` at a time."""
-        count = min(limit or len(self.samples), len(self.samples))
-        for start in range(0, count, rows):
-            yield self.batch([(row, -1) for row in range(start, min(start + rows, count))])
+        """All rows (or `limit` of them) with all their captions, `rows` at a time."""
+        items = [(row, -1) for row in spread(len(self.samples), limit)]
+        for start in range(0, len(items), rows):
+            yield self.batch(items[start : start + rows])
 
 
 class Ahead:
@@ -146,6 +146,17 @@ class Ahead:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+def spread(num: int, limit: int = 0) -> list[int]:
+    """Numbers below `num`, in order: `limit` of them, evenly apart, since rows often stand sorted by class; 0: all.
+
+    Example:
+        >>> spread(10, 4), spread(3, 4)
+        ([0, 2, 5, 7], [0, 1, 2])
+    """
+    count = min(limit or num, num)
+    return [i * num // count for i in range(count)]
+
+
 def shortened(text: str, share: float, seed: int) -> str:
     """A text that says less; one that is short already stays as it is.
 
@@ -164,7 +175,7 @@ def shortened(text: str, share: float, seed: int) -> str:
     if count_words(text) < _LONG:
         return text
     rng = np.random.default_rng(seed)
-    clauses = _CLAUSE.findall(text)
+    clauses = [clause for clause in _CLAUSE.findall(text) if clause.strip(_ENDS)]
     if len(clauses) > 1 and rng.random() < _CLAUSES:
         first = rng.integers(len(clauses))
         last = first if rng.random() < 0.5 else rng.integers(first, len(clauses))
@@ -200,9 +211,12 @@ def _rows(batch: Batch, start: int, end: int) -> Batch:
         picked = {}
         for name, feed in feeds.items():
             here_P = (feed.owner_P >= start) & (feed.owner_P < end)
+            data, owner_P = feed.data[here_P], feed.owner_P[here_P] - start
             mask, seed_P = (None if more is None else more[here_P] for more in (feed.mask, feed.seed_P))
-            owner_P = feed.owner_P[here_P] - start
-            picked[name] = replace(feed, data=feed.data[here_P], mask=mask, owner_P=owner_P, seed_P=seed_P)
+            if mask is not None and mask.any():  # as long as the longest of these
+                longest = int(mask.any(0).nonzero().max()) + 1
+                data, mask = data[:, :longest], mask[:, :longest]
+            picked[name] = replace(feed, data=data, mask=mask, owner_P=owner_P, seed_P=seed_P)
         return picked
 
     rows = slice(start, end)

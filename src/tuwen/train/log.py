@@ -35,23 +35,34 @@ class Log:
     """
 
     def __init__(self, path: Path, report: Report | None, *, step: int):
-        self.path, self.report = path, report
+        self.path, self.report, self.step = path, report, step
+        self._early: list[str] | None = []
+
+    def begin(self) -> None:
+        """Makes the file anew, with what was recorded so far: the log of an earlier run stays where a start is refused."""
         kept = []
-        if path.exists() and step:
-            for line in path.read_text("utf-8").splitlines():
+        if self.path.exists() and self.step:
+            for line in self.path.read_text("utf-8").split("\n"):
                 try:
                     event = json.loads(line)
                 except json.JSONDecodeError:
                     continue  # half a line from a kill
-                if event.get("step", 0) <= step:
+                if event.get("step", 0) <= self.step:
                     kept.append(line)
-        write_atomic(path, "".join(f"{line}\n" for line in kept))
+        early, self._early = self._early or [], None
+        write_atomic(self.path, "".join(f"{line}\n" for line in [*kept, *early]))
+
+    def warn(self, text: str) -> None:
+        self("warning", text=text)
 
     def __call__(self, kind: str, *, keep: bool = True, **values: Any) -> None:
         """Records an event; `keep=False` passes it on without writing it down."""
         event = {"kind": kind, **values}
-        if keep:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        line = json.dumps(event, ensure_ascii=False)
+        if keep and self._early is not None:
+            self._early.append(line)
+        elif keep:
+            with self.path.open("a", encoding="utf-8", errors="backslashreplace") as file:  # names that are not UTF-8
+                file.write(line + "\n")
         if self.report:
             self.report(event)

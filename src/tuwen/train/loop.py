@@ -6,12 +6,14 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
 from tuwen import diagnose
+from tuwen._files import alone, cannot_write
 from tuwen.data._dataset import Dataset
 from tuwen.errors import ConfigError, DataError
 from tuwen.evaluation import Evaluation
@@ -32,7 +34,8 @@ from tuwen.train.sources import Rows, derived_fields, learned_routes, make_sourc
 from tuwen.types import Batch, Made, Terms
 
 _FIRST = 20
-"""Steps after which a time limit is turned into a number of steps."""
+"""Steps after which a time limit is turned into a number of steps, at the latest after this part of it:"""
+_EARLY = 0.25
 _SAMPLES = 3
 """Rows shown at each evaluation."""
 
@@ -72,12 +75,19 @@ def train(
     settings += [f"train.time_limit_s={time_limit_s}"] if time_limit_s else []
     settings += [f"train.seed={seed}"] if seed is not None else []
     settings += [f"train.start_from={start_from}"] if start_from else []
-    setup = Setup(data, Path(out), recipe, settings, resume=resume, report=report)
+    with cannot_write(Path(out)):
+        Path(out).mkdir(parents=True, exist_ok=True)
+    with alone(Path(out)):
+        return _train(Setup(data, Path(out), recipe, settings, resume=resume, report=report))
+
+
+def _train(setup: Setup) -> Path:
     runs = [Run(setup, number) for number in setup.recipe.stages_to_learn() if number >= setup.number]
     if setup.state is None:
         for run in runs:
             run.check()
         setup.begin()
+    setup.log.begin()
     with interruptible() as stopped:
         for run in runs:
             run.begin(stopped)
@@ -96,7 +106,7 @@ def _loop(run: Run, stopped: list[bool]) -> None:
 
         if run.step <= 10 or run.step % 10 == 0 or run.step == run.steps:
             run.log_step(terms, lr)
-        if run.step == _FIRST and settings.time_limit_s and not run.planned:
+        if settings.time_limit_s and not run.planned and (run.step >= _FIRST or run.spent() > _EARLY):
             run.plan_time()
         elif run.step % run.evaluate_every == 0 or run.step == run.steps:
             run.evaluate()
@@ -108,7 +118,7 @@ def _loop(run: Run, stopped: list[bool]) -> None:
             ahead.close()
             raise KeyboardInterrupt(
                 f"stopped at step {run.at} of {run.end}{f' ({run.name})' if run.name else ''}; "
-                f"go on with: tuwen train --resume -o {run.out}"
+                f"go on with: {run.setup.going_on()}"
             )
     ahead.close()
 
@@ -221,8 +231,17 @@ class Run:
         """One forward pass, of which critics learn first, and what every objective makes of it."""
         made = self.model(batch, self.routes)
         terms = made.aside() | self.critics.learn(made, batch)
-        for objective in self.objectives.values():
-            terms = terms | objective(made, batch)
+        whose: dict[str, str] = {}
+        for name, objective in self.objectives.items():
+            found = objective(made, batch)
+            if twice := [term for term in found.values if term in whose]:
+                raise ConfigError(
+                    f"objective.{whose[twice[0]]} and objective.{name} both give the term {twice[0]!r}, and one of them would "
+                    f"not be learned; leave one of them out, or, where it has that setting, call its term otherwise: --set "
+                    f"objective.{name}.term=NAME"
+                )
+            whose |= dict.fromkeys(found.values, name)
+            terms = terms | found
         return terms
 
     @torch.no_grad()
@@ -271,14 +290,26 @@ class Run:
         """Turns the time limit into a number of steps, so that the schedule is known and a resumed run is the same."""
         self.evaluate()
         self.planned, self.mark = True, (self.step, time.monotonic())
-        steps, looks, left_s = fitting(self.recipe.train, _FIRST, self.took_s, self.look_s, self.ready_s)
+        steps, looks, left_s = fitting(self.recipe.train, self.step, self.took_s, self.look_s, self.ready_s)
         self._set_steps(steps, looks)
         if left_s < 0:
-            self.log(
-                "warning",
-                text=f"one look at the validation part takes {self.look_s:.0f} s; lower train.evaluate_rows or train.evaluations",
-            )
+            self.log("warning", text=self._too_late())
         self.save()
+
+    def _too_late(self) -> str:
+        """What takes most of a time limit that cannot be kept, and what to do."""
+        step_s = median(self.took_s)
+        longest = max(self.ready_s, self.look_s, step_s)
+        if longest == self.look_s:
+            return f"one look at the validation part takes {self.look_s:.0f} s; lower train.evaluate_rows or train.evaluations"
+        took = f"a step takes {step_s:.1f} s; lower train.batch"
+        if longest == self.ready_s:
+            took = f"what comes before the first step took {self.ready_s:.0f} s"
+        return f"the time limit of {self.recipe.train.time_limit_s:g} s cannot be kept: {took}, or give more time by --time-limit"
+
+    def spent(self) -> float:
+        """Share of the time limit that has gone."""
+        return (time.monotonic() - self.began) / self.recipe.train.time_limit_s
 
     def keep_time(self) -> None:
         """After a look: makes the steps fewer or more where the pace since the look before is another than was planned with."""

@@ -23,7 +23,7 @@ from tuwen.judge._drawn import seed_of
 from tuwen.objective import distillation
 from tuwen.recipe import dump_part
 from tuwen.train.cache import Cache
-from tuwen.train.feed import Source
+from tuwen.train.feed import Source, spread
 from tuwen.train.sources import Rows, usable
 from tuwen.types import Sample
 
@@ -103,7 +103,7 @@ def own_pairs(run: Run, config: distillation.Config, stopped: Sequence[bool] = (
     learned, held_out = usable(rows.learned, recipe), usable(rows.held_out, recipe)
     num = config.pictures or len(learned)
     learned = [_with_text(learned[i * len(learned) // num], i, f"#{i}") for i in range(num)]
-    held_out = [_with_text(row) for row in held_out[: recipe.train.evaluate_rows or None]]
+    held_out = [_with_text(held_out[i]) for i in spread(len(held_out), recipe.train.evaluate_rows)]
     pairs = _drawn(run, config, [*learned, *held_out], stopped)
     field = str(recipe.routes[config.route].make)
     return replace(rows, learned=learned, held_out=held_out, targets={**rows.targets, field: pairs})
@@ -135,7 +135,7 @@ def _drawn(run: Run, config: distillation.Config, samples: Sequence[Sample], sto
             if stopped:
                 raise KeyboardInterrupt(
                     f"stopped when {done} of {len(missing)} pictures to learn from were drawn ({run.name}); "
-                    f"go on with: tuwen train --resume -o {run.out}"
+                    f"go on with: {run.setup.going_on()}"
                 )
             noise = decoder.noise_of([seed_of(key) for key in batch.keys]).to(run.machine.device)
             with torch.inference_mode(), run.machine.autocast():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,8 @@ from tuwen._files import atomic, cannot_write, write_atomic
 from tuwen._tensors import read_tensors, write_tensors
 from tuwen.data._config import Data
 from tuwen.data._dataset import Dataset, open_data
-from tuwen.directory import FIGURES, stored
+from tuwen.data._problem import grouped
+from tuwen.directory import FIGURES, RECIPE, stored
 from tuwen.errors import CheckpointError, ConfigError, DataError
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
@@ -52,33 +54,56 @@ class Setup:
             out.mkdir(parents=True, exist_ok=True)
         self._unfinished = Unfinished(out)
         about = self._unfinished.read() if resume and self._unfinished.exists() else {}
+        if resume and not about and (out / RECIPE).is_file():
+            raise ConfigError(
+                f"{out} holds a model, but not the state of a run that could be resumed. Begin with what it has learned: "
+                f"tuwen train DATA -o NEW --start-from {shlex.quote(str(out))}; or train anew in its place by --overwrite."
+            )
         self.state = newest_state(out) if about else None
         """Where to go on; None: at the beginning, also after a kill before the first was whole."""
         self.number = self.state.plain.get("stage", 0) if self.state else 0
         """Of the stage that the run is in, from 0."""
         self.before = self.state.plain.get("before", 0) if self.state else 0
         """Optimiser steps of the stages before it."""
-        ignored = ", ".join(settings) if about else ""
-        if about:
-            recipe, settings = Recipe.from_dict(about["recipe"]), ()
-            data = data or about["data"]
-        recipe = recipe or recipe_to_start_with(settings) or "coca"
-        if not data:
-            raise ConfigError(f"{out} holds no run to resume; say what to learn from: tuwen train DATA -o {out}")
         self.log = Log(out / "log.jsonl", report, step=self.state.step if self.state else 0)
-        if ignored:
-            self.log("warning", text=f"--resume keeps the settings that the run began with; without effect: {ignored}")
+        if about:
+            self._tell_ignored(recipe, settings)
+            recipe, settings = Recipe.from_dict(about["recipe"]), ()
+            data = data if data is not None and data != "" else about["data"]
+        recipe = recipe or recipe_to_start_with(settings) or "coca"
+        if data is None or data == "":
+            found = (
+                "a run on rows that were in memory; give them again"
+                if about
+                else "no run to resume; say what to learn from"
+            )
+            raise ConfigError(f"{out} holds {found}: {_typed('DATA', out)}{' --resume' if about else ''}")
         self.dataset, self.recipe, rows, held_out = prepare_data(data, recipe, settings)
+        for one in grouped(self.dataset.problems):
+            self.log("warning", text=f"{one['count']:,} x {one['what']}: {'; '.join(one['examples'])}. {one['remedy']}")
         self.recipe.check_stages()
         self.number = max(self.number, self.recipe.stages_to_learn()[0])
-        self.data_name = str(data) if isinstance(data, str | Path) else self.dataset.name
+        self.named = str(data) if isinstance(data, str | Path) else ""
+        """What the data is called outside of this process; empty where it is in memory alone."""
+        self.data_name = self.named or self.dataset.name
         self.machine = Machine.of(self.recipe, about.get("precision", ""))
-        self.model = self._unfinished.model(about) if self.state else first_model(self.recipe, rows, out)
+        self.model = self._unfinished.model(about) if self.state else first_model(self.recipe, rows, out, self.log.warn)
         self.model.to(self.machine.device)
         self.rows = read_rows(self.model, rows, held_out, machine=self.machine, log=self.log, name=self.dataset.name)
         self.fingerprint = self.dataset.fingerprint()
         if about and about["fingerprint"] != self.fingerprint:
             self.log("warning", text="the data has changed since this run began; it goes on with the data as it is now")
+
+    def _tell_ignored(self, recipe: str | Recipe, settings: Sequence[str]) -> None:
+        ignored = [f"-r {recipe}"] if isinstance(recipe, str) and recipe else []
+        if ignored := [*ignored, *settings]:
+            self.log.warn(f"--resume keeps the settings that the run began with; without effect: {', '.join(ignored)}")
+
+    def going_on(self) -> str:
+        """What to type to go on with the run after it was stopped."""
+        if not self.named:
+            return f"tuwen.train(rows, out={str(self.out)!r}, resume=True)"
+        return f"tuwen train --resume -o {shlex.quote(str(self.out))}"
 
     @property
     def num_stages(self) -> int:
@@ -119,7 +144,7 @@ class Setup:
     def begin(self) -> None:
         """Writes down that a run begins, so that it can be resumed."""
         self.turn_to(self.number)
-        about = {"recipe": self.recipe.to_dict(), "data": self.data_name, "fingerprint": self.fingerprint}
+        about = {"recipe": self.recipe.to_dict(), "data": self.named, "fingerprint": self.fingerprint}
         self._unfinished.begin(self.model, {**about, "precision": self.machine.precision_name})
         if self.recipe.train.start_from:
             self._unfinished.keep_first(self.number, self.model.state_dict())
@@ -127,6 +152,10 @@ class Setup:
     def took_s(self) -> float:
         """Seconds since the run began, without those in which it was stopped."""
         return self.spent_s + time.monotonic() - self.began
+
+
+def _typed(data: str, out: Path) -> str:
+    return f"tuwen train {data} -o {shlex.quote(str(out))}"
 
 
 def choose_recipe(recipe: str | Recipe, dataset: Dataset, settings: Sequence[str]) -> Recipe:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from tuwen.decode.label import labels_of
 from tuwen.directory import recipe_of, stored
 from tuwen.errors import ConfigError
-from tuwen.model import CrossModal
+from tuwen.model import CrossModal, field_values
 from tuwen.recipe import Recipe, dump_part, name_of
 from tuwen.types import Sample
 
@@ -26,11 +27,16 @@ def recipe_to_start_with(settings: Sequence[str]) -> Recipe | None:
     return replace(recipe, train=replace(recipe.train, steps=0, time_limit_s=0.0), reached="")
 
 
-def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossModal:
+def first_model(
+    recipe: Recipe, samples: Sequence[Sample], out: Path, warn: Callable[[str], object] = print
+) -> CrossModal:
     """A model that has learned nothing yet, or what `train.start_from` has learned.
 
-    Parts at the same place and of the same kind are taken over, with their vocabularies; the others begin anew.
+    Parts at the same place and of the same kind are taken over, with their vocabularies; the others begin anew, and so does
+    what tells classes apart where the data has others.
 
+    Args:
+        warn: takes a text about such classes.
     Raises:
         ConfigError: the two have no part in common, or the weights or words of one do not fit; or it is the directory of
             the run.
@@ -48,6 +54,10 @@ def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossMo
             f"{source} (recipe {before.name!r}) has no part in common with recipe {recipe.name!r}; leave -r out to take "
             "its recipe."
         )
+    for place in [place for place in taken if "classes" in learned.get(place, {})]:
+        if why := _other_classes(recipe, before, place, learned[place]["classes"], samples):
+            taken.remove(place)
+            warn(f"{source} {why}; {place} begins anew")
     _check_words(recipe, before, [place for place in taken if place in learned])
     model = CrossModal.create(recipe, samples, learned={place: learned[place] for place in taken if place in learned})
     prefixes = tuple(map(_prefix, taken))
@@ -63,6 +73,20 @@ def first_model(recipe: Recipe, samples: Sequence[Sample], out: Path) -> CrossMo
             )
     model.load_state_dict(wanted, strict=False)
     return model
+
+
+def _other_classes(
+    recipe: Recipe, before: Recipe, place: str, classes: Sequence[str], samples: Sequence[Sample]
+) -> str:
+    """Why what tells these classes apart does not fit the data; empty where it does."""
+    section, _, field = place.partition(".")
+    here, there = (getattr(getattr(one, section)[field], "labels", None) for one in (recipe, before))
+    if here != there:
+        return f"has {place}.labels={there}, not {here}"
+    found = {label for value in field_values(samples, field) for label in labels_of(value)}
+    new = sorted(found - set(classes))
+    named = ", ".join(new[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else "")
+    return f"does not know all classes of the data ({named})" if new else ""
 
 
 def _prefix(place: str) -> str:
