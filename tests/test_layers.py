@@ -57,6 +57,23 @@ def test_a_causal_token_sees_none_behind_it(part):
     assert not torch.allclose(a[:, 3:], b[:, 3:])
 
 
+def test_a_causal_token_sees_neither_padding_nor_what_is_behind_it():
+    """As of the row without its padding; with either rule alone it sees more."""
+    part, (x_BTD, mask_BT) = SelfAttention(D, H, causal=True), padded()
+    mask_BT[0, 0] = False  # padding in front too
+    seen_BTD = part(x_BTD, mask_BT)
+    torch.testing.assert_close(seen_BTD[0, 1:3], part(x_BTD[:1, 1:3])[0])
+    for other in (part(x_BTD), _free(part)(x_BTD, mask_BT)):
+        assert not torch.allclose(seen_BTD[0, 1], other[0, 1])
+
+
+def _free(part):
+    """The same weights without causality."""
+    free = SelfAttention(D, H, causal=False)
+    free.load_state_dict(part.state_dict())
+    return free
+
+
 def test_without_causality_all_is_seen():
     part, x_BTD = SelfAttention(D, H, causal=False), padded()[0]
     changed = x_BTD.clone()

@@ -69,22 +69,24 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keeps other processes from this folder that ask for the same; where the system has no locks, it lets all in.
+def alone(place: Path, *, wait: bool = False) -> Iterator[None]:
+    """Keeps other processes from this folder or file that ask for the same; where the system has no locks, it lets all in.
 
+    Args:
+        wait: until no other one is in it.
     Raises:
-        ConfigError: another one is in it.
+        ConfigError: another one is in it, and this one does not wait.
     """
     if fcntl is None:
         yield
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(place, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise ConfigError(
-                f"another run writes into {folder} now; wait for it, stop it, or name another directory with -o."
+                f"another run writes into {place} now; wait for it, stop it, or name another directory with -o."
             ) from None
         except OSError:  # some network file systems have none
             pass

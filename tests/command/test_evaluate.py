@@ -109,6 +109,31 @@ def test_no_picture_that_can_be_read(data, tmp_path):
         next(run(Request(model="m", data=data, split="", set=("data.on_error=skip",))))
 
 
+def test_rows_that_lack_a_field_are_said(data, tmp_path):
+    for name in ("blue", "red", "green"):
+        (tmp_path / "photos" / f"{name}.txt").unlink()
+    [response] = run(Request(model="m", data=data, split="", beam=1))
+    assert response.num == 8 and response.notes == (
+        "3 of 8 rows have no text; figures that need one are of the others",
+    )
+    for file in (tmp_path / "photos").glob("*.txt"):
+        file.unlink()
+    [response] = run(Request(model="m", data=data, split="", beam=1))
+    assert response.notes == ("none of 8 rows has a field text; figures that need one are not there",)
+    assert "cider" not in response.figures and "distinct_captions" in response.figures
+
+
+def test_the_limit_of_pixels_is_the_users(data):
+    with pytest.raises(DataError, match="the limit is 100"):
+        next(run(Request(model="m", data=data, split="", beam=1, set=("data.max_pixels=100",))))
+
+
+def test_captions_in_a_file_are_no_match_for_a_model_without_any(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(_ask, "open_model", lambda path, device, **more: eight.classifier())
+    with pytest.raises(ConfigError, match="r.json would compare captions, and m writes none; name the other model"):
+        next(run(Request(model="m", data=data, against=str(tmp_path / "r.json"))))
+
+
 def test_what_no_row_alone_is_to_blame_for_is_said(data, monkeypatch):
     """Sounds of two rates in one batch, say: there is no row that could be left out."""
     whole = eight.model().batch

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from tests import drawing, eight
 
+from tuwen.data._config import Data
 from tuwen.directory import save
-from tuwen.errors import CannotError, ConfigError
+from tuwen.errors import CannotError, ConfigError, DataError
 from tuwen.judge._eyes import Eyes, matcher_of, open_eye, real
 from tuwen.types import Sample
 
@@ -61,10 +62,26 @@ def test_training_pictures_are_looked_at_once(monkeypatch):
     eye = open_eye(str(eight.directory()))
     rows = [*eight.samples(), Sample("no picture", {"text": "a"})]
     eyes = Eyes(eye, known=rows)
-    first = eyes.known_features(16)
+    known, first = eyes.known_at(16)
     monkeypatch.setattr(eye, "look", None)
-    assert eyes.known_features(16) is first and len(first) == 8 == len(eyes.known_rows())
-    assert Eyes(eye).known_rows() == []
+    assert eyes.known_at(16)[1] is first and len(first) == 8 == len(known)
+    assert Eyes(eye).known_at(16)[0] == []
+
+
+def test_training_pictures_that_cannot_be_read(tmp_path):
+    eye = open_eye(str(eight.directory()))
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff torn")
+    broken = Sample("torn", {"image": tmp_path / "torn.jpg"}, where="row 9")
+    rows = [*eight.samples()[:3], broken, *eight.samples()[3:]]
+    with pytest.raises(DataError, match=r"torn.jpg \(row 9\)"):
+        Eyes(eye, known=rows).known_at(16)
+    eyes = Eyes(eye, known=rows, options=Data(on_error="skip"))
+    known, feature_KD = eyes.known_at(16)
+    assert (
+        [row.key for row in known] == [row.key for row in eight.samples()]
+        and len(feature_KD) == 8
+        and "torn.jpg" in eyes.broken["torn"]
+    )
 
 
 def test_real_pictures_are_as_large_as_drawn_ones():

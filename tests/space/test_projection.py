@@ -57,3 +57,14 @@ def test_tokens_that_are_read_have_to_be_there():
     for settings in ({}, {"width": 0, "pool": "max"}, {"width": 0, "embed": 0}):
         with pytest.raises(ShapeError, match=r"reads tokens, and the encoder gave none\. Set width=0 and pool=encoder"):
             made(**settings)(replace(latent(1), tokens=None))
+
+
+def test_the_scale_of_a_match_has_a_limit_and_can_come_down_again():
+    """Above it the factor stays, and a gradient that asks for less is heard."""
+    space = made()
+    with torch.no_grad():
+        space.log_scale.fill_(10.0)
+    scale = space(latent(1)).scale
+    assert scale.item() == pytest.approx(100**0.5, rel=1e-5)
+    scale.backward()
+    assert space.log_scale.grad.item() > 0

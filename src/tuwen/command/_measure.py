@@ -14,6 +14,7 @@ from tuwen.errors import ConfigError
 
 if TYPE_CHECKING:
     from tuwen.command.evaluate import Request
+    from tuwen.data._config import Data
     from tuwen.data._dataset import Dataset
     from tuwen.evaluation import Evaluation
     from tuwen.judge._eyes import Eyes
@@ -82,7 +83,7 @@ def measure_model(request: Request) -> Measured:
     _check_enough(request, rows)
     learned = [] if request.split in ("", "train") else list(whole.split("train"))
     known = _texts(learned)
-    eyes = _eyes(request, extra, learned)
+    eyes = _eyes(request, extra, learned, rows.options)
     found, rows = _evaluated(request, model, rows, method, known, eyes)
     pictures = {sample.key: sample.fields.get("image") for sample in rows}
     extra.add(found, pictures)
@@ -172,13 +173,26 @@ def _evaluated(
         model, read, method=method, bootstrap=True, known=known, gallery=request.gallery,
         unsure=request.calibrate, eyes=eyes, draws=request.draws,
     )  # fmt: skip
-    if not broken:
-        return found, rows
-    found.notes.append(left_out(broken, len(rows)))
-    return found, rows.take(i for i, row in enumerate(rows) if row.key not in broken)
+    if broken:
+        found.notes.append(left_out(broken, len(rows)))
+        rows = rows.take(i for i, row in enumerate(rows) if row.key not in broken)
+    found.notes.extend(_lacking(model, rows))
+    return found, rows
 
 
-def _eyes(request: Request, extra: Extra, learned: Sequence[Sample]) -> Eyes | None:
+def _lacking(model: Any, rows: Dataset) -> Iterable[str]:
+    """What is said of fields that some rows do not have, or none."""
+    from tuwen.model import field_values
+
+    for name in sorted({name for name in (*model.recipe.encode, *model.recipe.decode) if "@" not in name}):
+        empty = sum(all(isinstance(one, str) and not one.strip() for one in field_values([row], name)) for row in rows)
+        if empty == len(rows):
+            yield f"none of {empty} rows has a field {name}; figures that need one are not there"
+        elif empty:
+            yield f"{empty} of {len(rows)} rows have no {name}; figures that need one are of the others"
+
+
+def _eyes(request: Request, extra: Extra, learned: Sequence[Sample], options: Data) -> Eyes | None:
     """The networks of --features and --clip, where drawn pictures are to be compared with real ones."""
     if not request.features:
         return None
@@ -186,7 +200,7 @@ def _eyes(request: Request, extra: Extra, learned: Sequence[Sample]) -> Eyes | N
     from tuwen.machine import choose_device
 
     eye = open_eye(request.features, choose_device(request.device))
-    return Eyes(eye, matcher=extra.embedder or matcher_of(eye), known=learned)
+    return Eyes(eye, matcher=extra.embedder or matcher_of(eye), known=learned, options=options)
 
 
 def _texts(rows: Iterable[Sample]) -> list[str]:

@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tuwen.data._config import Data
 from tuwen.data._picture import square
 from tuwen.embedder import Own as OwnEmbedder
 from tuwen.embedder import prepared
 from tuwen.encode._image import Fit
-from tuwen.errors import CannotError, ConfigError
+from tuwen.errors import CannotError, ConfigError, DataError
 from tuwen.metric.clipscore import Embedder
 from tuwen.task._asking import ROWS, asking, pictures
-from tuwen.types import Picture, Sample
+from tuwen.types import Located, Picture, Sample
 
 MOST_KNOWN = 20_000
 """Training pictures that are looked through for the nearest; of more, so many at even distances."""
@@ -57,24 +58,43 @@ class Eyes:
     """Says how well pictures and texts fit; None: that is not asked."""
     known: Sequence[Sample] = ()
     """Training rows, for the nearest picture of each; empty: that is not asked."""
-    _features: dict[tuple[int, Fit], np.ndarray] = field(default_factory=dict)
+    options: Data = field(default_factory=Data)
+    """How rows are read."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Key -> why of training rows that cannot be read, where options.on_error is "skip"."""
+    _known: dict[tuple[int, Fit], tuple[list[Sample], np.ndarray]] = field(default_factory=dict)
 
-    def known_rows(self) -> list[Sample]:
-        """The training rows that have pictures, at most `MOST_KNOWN`."""
-        rows = [row for row in self.known if row.fields.get("image") is not None]
-        return rows[:: -(-len(rows) // MOST_KNOWN)] if rows else []
+    def known_at(self, side: int, fit: Fit = "squash") -> tuple[list[Sample], np.ndarray]:
+        """The training rows whose pictures can be read, of `MOST_KNOWN` at most, and their (K, D) features; looked at once.
 
-    def known_features(self, side: int, fit: Fit = "squash") -> np.ndarray:
-        """(K, D) of `known_rows`, looked at once."""
-        if (side, fit) not in self._features:
-            images = [row.fields["image"] for row in self.known_rows()]
-            parts = [images[start : start + ROWS] for start in range(0, len(images), ROWS)]
-            found = [self.eye.look([real(image, side, fit) for image in part]) for part in parts]
-            self._features[side, fit] = np.concatenate([one.feature_ND for one in found])
-        return self._features[side, fit]
+        Raises:
+            DataError: one cannot be read and options.on_error is "raise".
+        """
+        if (side, fit) not in self._known:
+            rows = [row for row in self.known if row.fields.get("image") is not None]
+            rows = rows[:: -(-len(rows) // MOST_KNOWN)] if rows else []
+            parts = [self._looked(rows[start : start + ROWS], side, fit) for start in range(0, len(rows), ROWS)]
+            there = [row for row in rows if row.key not in self.broken]
+            self._known[side, fit] = there, np.concatenate([one for one in parts if len(one)] or [np.zeros((0, 0))])
+        return self._known[side, fit]
+
+    def real(self, row: Sample, side: int, fit: Fit = "squash") -> np.ndarray:
+        """As `real`, of the picture of a row; raises DataError where it cannot be read."""
+        return real(Located(row.fields["image"], row.where, self.options.max_pixels), side, fit)
+
+    def _looked(self, rows: Sequence[Sample], side: int, fit: Fit) -> np.ndarray:
+        images = []
+        for row in rows:
+            try:
+                images.append(self.real(row, side, fit))
+            except DataError as error:
+                if self.options.on_error == "raise":
+                    raise
+                self.broken[row.key] = str(error)
+        return self.eye.look(images).feature_ND if images else np.zeros((0, 0))
 
 
-def real(picture: Picture, side: int, fit: Fit = "squash") -> np.ndarray:
+def real(picture: Picture | Located, side: int, fit: Fit = "squash") -> np.ndarray:
     """A real picture as large as the drawn ones, and made square as those that were learned from, (side, side, 3) uint8: what
     a network sees of both differs in nothing else."""
     return square(picture, side, fit).permute(1, 2, 0).numpy()

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuwen.data._problem import SKIP
 from tuwen.decode.label import labels_of
 from tuwen.judge._drawn import drawable, reads, request
-from tuwen.judge._eyes import MOST_KNOWN, Glance, real
+from tuwen.judge._eyes import MOST_KNOWN, Glance
 from tuwen.judge._rates import Rates, mean_rates
 from tuwen.metric import memorisation, r_precision
 from tuwen.metric.fid import Frechet, frechet
@@ -74,7 +75,7 @@ class Judge:
             return
         drawn = [np.broadcast_to(one, (*one.shape[:2], 3)) for one in self.asked.drawn.of(self.model, rows)]
         self.samples += rows
-        true = [real(row.fields["image"], self.side, self.fit) for row in rows]
+        true = [self.eyes.real(row, self.side, self.fit) for row in rows]
         for kind, images in {"drawn": drawn, "real": true}.items():
             self.glances[kind].append(self.eyes.eye.look(images))
             if self.eyes.matcher is not None:
@@ -125,6 +126,11 @@ class Judge:
             )
         if known > MOST_KNOWN:
             found.append(f"memorised looks through {len(self.known):,} of the {known:,} training pictures")
+        if broken := self.eyes.broken:
+            found.append(
+                f"memorised leaves out {len(broken)} training pictures that cannot be read; the first: "
+                + next(iter(broken.values())).removesuffix(SKIP).strip()
+            )
         return found
 
     # -- what the figures are made of ------------------------------------------------------------------------------
@@ -154,15 +160,15 @@ class Judge:
     @cached_property
     def known(self) -> list[Sample]:
         """Training rows that are looked through."""
-        return [] if self.eyes is None else self.eyes.known_rows()
+        return [] if self.eyes is None else self.eyes.known_at(self.side, self.fit)[0]
 
     @cached_property
     def nearest(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """For drawn and real pictures: the share of the real ones that lie nearer to the training part, and the place of the
         nearest training picture."""
-        if self.eyes is None or not self.known or len(self.samples) < LEAST:
+        if self.eyes is None or len(self.samples) < LEAST or not self.known:
             return {}
-        known_KD = self.eyes.known_features(self.side, self.fit)
+        known_KD = self.eyes.known_at(self.side, self.fit)[1]
         found = {kind: memorisation.nearest(point_ND, known_KD) for kind, point_ND in self.points.items()}
         return {kind: (memorisation.nearer(of[0], found["real"][0]), of[1]) for kind, of in found.items()}
 

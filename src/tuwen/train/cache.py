@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from tuwen._files import alone
 from tuwen.data._config import Data, View
 from tuwen.data._files import cache_folder
 from tuwen.data._split import content_hash
@@ -26,11 +27,6 @@ from tuwen.data._views import view_of
 from tuwen.errors import DataError
 from tuwen.recipe import dump_part
 from tuwen.types import Located, Sample
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock: there, two runs should not build one cache at once
-    fcntl = None  # type: ignore[assignment]
 
 _HASH = 32
 """Characters of a content hash."""
@@ -81,9 +77,9 @@ class Cache:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Callable[[Sequence[str], np.ndarray], None]]:
         """Gives `append(hashes, rows)`; one process writes at a time, others wait and then find its rows."""
-        with open(self.index_path.with_suffix(".lock"), "w") as lock:
-            if fcntl is not None:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        lock = self.index_path.with_suffix(".lock")
+        lock.touch()
+        with alone(lock, wait=True):
             self.refresh()
             self._map = None
             with open(self.data_path, "ab") as data, open(self.index_path, "ab") as index:
