@@ -123,6 +123,13 @@ def test_no_model(capsys, pictures, tmp_path):
     assert status == 2 and "there is no model directory" in one_line(err)
 
 
+def test_a_mistake_takes_no_earlier_answers_away(capsys, pictures, tmp_path):
+    out = tmp_path / "a.csv"
+    out.write_text("answers of hours\n")
+    status, _, _ = run(capsys, "caption", tmp_path / "nowhere", pictures, "-o", out, "--overwrite")
+    assert status == 2 and out.read_text() == "answers of hours\n"
+
+
 def test_an_option_that_cannot_be_is_said_before_the_model_is_opened(capsys, pictures):
     status, _, err = run(capsys, "caption", "no-model", pictures, "--beam", "0")
     assert status == 2 and "beam is 0" in one_line(err)

@@ -1,5 +1,9 @@
 """Device and precision are found out, and a device that is not there is said."""
 
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -36,6 +40,18 @@ def test_bfloat16_is_taken_where_it_is_a_good_deal_faster(monkeypatch, rate, pay
     assert torch.get_num_threads() == threads
     assert choose_precision("auto", CPU) is (torch.bfloat16 if pays else torch.float32)
     bfloat16_pays.cache_clear()
+
+
+def test_threads_that_ask_at_once_hear_one_answer(monkeypatch):
+    """Each next test would find something else."""
+    turns = itertools.count()
+    monkeypatch.setattr(machine, "_rate", lambda kind: time.sleep(0.002) or 100.0 * (1 + next(turns) % 5))
+    bfloat16_pays.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: choose_precision("auto", CPU), range(8)))
+    asked = next(turns)
+    bfloat16_pays.cache_clear()
+    assert len(found) == 1 and asked == 2 * machine._ROUNDS
 
 
 def test_what_the_user_wants_is_not_tested(monkeypatch):

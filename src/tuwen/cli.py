@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import io
 import os
 import sys
 import traceback
@@ -34,6 +35,9 @@ class Common:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and gives its exit status; prints, and never raises."""
     tokens = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files that are not UTF-8
     try:
         run([token for token in tokens if token != "--debug"])
         sys.stdout.flush()

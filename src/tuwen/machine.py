@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from threading import Lock
 
 import torch
 
@@ -30,6 +31,10 @@ def choose_device(wanted: str) -> torch.device:
 _ROUNDS = 4
 _GAIN = 1.5
 """How much faster the products must be: weights and activations are converted at every step too."""
+
+
+_ASKING = Lock()
+"""One thread asks the self-test at a time: several would disturb each other, and each take its own answer."""
 
 
 @cache
@@ -73,7 +78,8 @@ PRECISIONS = ("float32", "bfloat16", "auto")
 def choose_precision(wanted: str, device: torch.device) -> torch.dtype:
     """bfloat16 or float32; auto: by the self-test."""
     if wanted == "auto":
-        return torch.bfloat16 if bfloat16_pays(device.type) else torch.float32
+        with _ASKING:
+            return torch.bfloat16 if bfloat16_pays(device.type) else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[wanted]
 
 

@@ -95,3 +95,11 @@ def test_a_report_with_a_byte_order_mark(tmp_path):
     report = tmp_path / "r.json"
     report.write_text(json.dumps({"rows": [{"key": "1", "caption": "a cow"}, {"key": "2", "label": "x"}]}), "utf-8-sig")
     assert read_captions(str(report)) == {"1": "a cow"}
+
+
+def test_a_row_twice_is_refused(tmp_path):
+    both = [{"image_id": 4, "caption": "a cow"}, {"image_id": "4", "caption": "a dog"}]
+    rows = {"rows": [{"key": "a", "caption": "a cow"}, {"key": "a", "caption": "a dog"}]}
+    for value, name in ((both, "4"), (rows, "a")):
+        with pytest.raises(DataError, match=f"c.json has 1 rows twice, such as '{name}'; leave one caption of each"):
+            read_captions(write(tmp_path / "c.json", value))

@@ -114,6 +114,25 @@ def test_overwrite_begins_anew(tmp_path):
     assert [row["image"] for row in read(path)] == ["x.jpg"]
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+def test_nothing_is_taken_away_before_the_first_answer(tmp_path, name):
+    """What ends before it, a wrong model say, leaves earlier answers as they were, and no file where there was none."""
+    path = tmp_path / name
+    open_rows(str(path), COLUMNS, []).close()
+    assert not path.exists()
+    path.write_text("answers of hours\n")
+    open_rows(str(path), COLUMNS, [], overwrite=True).close()
+    assert path.read_text() == "answers of hours\n"
+
+
+def test_a_cell_may_be_as_long_as_it_likes(tmp_path):
+    rows = open_rows(str(tmp_path / "a.csv"), COLUMNS, [])
+    rows.write([answer("x.jpg", "long " * 40_000)])
+    rows.close()
+    limit = csv.field_size_limit()
+    assert open_rows(str(tmp_path / "a.csv"), COLUMNS, []).done == {"x.jpg"} and csv.field_size_limit() == limit
+
+
 def test_a_file_that_holds_something_else_is_left_alone(tmp_path):
     for name, content in (
         ("a.csv", "name,price\nx,1\n"),

@@ -27,6 +27,11 @@ def test_every_format(tmp_path):
         assert find_texts(written(tmp_path / name, text), "stop") == ROWS, name
 
 
+def test_only_the_end_of_a_line_ends_it(tmp_path):
+    file = written(tmp_path / "a.txt", "\ufeffa red\u2028circle\x0c\r\na dog\r\n")
+    assert [text for _, text in find_texts(file, "stop")] == ["a red\u2028circle\x0c", "a dog"]
+
+
 def test_names_are_those_of_files(tmp_path):
     file = written(tmp_path / "a.txt", f"../up & down?\n\n{'long ' * 30}\n!!!\n")
     assert [name for name, _ in find_texts(file, "stop")] == [

@@ -257,5 +257,9 @@ def test_words_that_cannot_be():
         Config(words=("b",)).build()(table(), blank(1))
     with pytest.raises(ConfigError, match="'a red dog' is in words and 'red' in without; take one of them out"):
         Config(words=("a red dog",), without=("red",)).build()
+    with pytest.raises(ConfigError, match="'A  Red dog' is in words"):
+        Config(words=("A  Red dog",), without=("red",)).build()
+    with pytest.raises(ConfigError, match="'一只狗' is in words and '狗' in without"):
+        Config(words=("一只狗",), without=("狗",)).build()
     Config(words=("reddish",), without=("red",)).build()
     assert Config(words="red, fire truck,").words == ("red", "fire truck")

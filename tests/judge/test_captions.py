@@ -29,6 +29,12 @@ def test_shuffled_gap_by_hand():
         assert gap == pytest.approx(nats(turned) - nats(rows), rel=1e-3)
 
 
+def test_a_column_that_happens_to_be_called_scene():
+    rows = [Sample(s.key, {**s.fields, "scene": "beach"}) for s in eight.samples()]
+    figures = evaluate(eight.model(), batches(eight.model(), rows), method=Greedy()).figures
+    assert "bleu_4" in figures and "statement_truth" not in figures
+
+
 def test_statements_of_scenes():
     """A model that knows only plain colours says little that is true of a scene; the references say nothing else."""
     rows = [draw_one(0, "val", i) for i in range(3)]

@@ -1,11 +1,12 @@
 """Figures made of sums over rows: their intervals, and means that come batch by batch."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tuwen.judge._rates import Means, Rates, Weighted, beside, mean_rates, paired
+from tuwen.judge._rates import Means, Rates, Weighted, beside, mean_rates, of_other_rows, paired
 
 DRAW = np.random.default_rng(0)
 HARD = DRAW.normal(size=400)
@@ -60,6 +61,14 @@ def test_rankings_and_sums_are_compared_alike():
     ours = mean_rates({"score": BETTER})
     summed = paired(ours, mean_rates({"score": WORSE})).intervals()["score"]
     assert paired(ours, weighted).intervals()["score"] == pytest.approx(summed)
+
+
+def test_other_rows_are_not_compared():
+    """As many, but not the same: what one of the two could not name was left out."""
+    ours, theirs = (replace(mean_rates({"a": BETTER[:2]}), keys=keys) for keys in (("x", "y"), ("x", "z")))
+    assert paired(ours, theirs) is None and of_other_rows([ours], [theirs]) == ["a"]
+    assert paired(ours, ours) is not None and of_other_rows([ours], [ours]) == []
+    assert of_other_rows([ours], [mean_rates({"a": BETTER[:5]}), mean_rates({"b": BETTER[:5]})]) == ["a"]
 
 
 def test_nothing_in_common():

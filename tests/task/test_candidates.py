@@ -1,13 +1,17 @@
 """Of several candidates the one that fits the text best."""
 
+import os
+
 import numpy as np
 import pytest
 from tests import autoencoders, drawing, eight
 from tests.task.test_of_noise import nearest
 
+from tuwen import embedder
+from tuwen.directory import save
 from tuwen.errors import CannotError, CheckpointError, ConfigError
 from tuwen.task import draw
-from tuwen.task._candidates import best
+from tuwen.task._candidates import best, judge_of
 
 PICTURES = [np.full((2, 2, 3), value, np.uint8) for value in range(4)]
 
@@ -44,6 +48,18 @@ def test_the_one_that_fits_is_kept():
     six = judged[0]
     assert all(len(answer.pictures) == len(answer.match) == 1 and -1 <= answer.match[0] <= 1 for answer in six)
     assert draw.show(six[0]).endswith(f"seed 0, match {six[0].match[0]:.3f}")
+
+
+def test_the_judge_is_opened_once_while_it_stays_as_it_is(tmp_path, monkeypatch):
+    model, place, opened = drawing.flow(), tmp_path / "judge", []
+    save(eight.model(), place)
+    monkeypatch.setattr(embedder, "open_embedder", lambda source, *_, **__: opened.append(source) or Judge())
+    for _ in range(3):
+        judge_of(model, str(place))
+    assert len(opened) == 1
+    os.utime(place / "recipe.json", ns=(2**61, 2**61))
+    judge_of(model, str(place))
+    assert len(opened) == 2
 
 
 def test_what_cannot_judge():

@@ -81,6 +81,8 @@ def test_requests_of_different_labels_in_one_call():
         ({"labels": ["cat", " "]}, "label is ['cat', ' ']; give two or more to choose from"),
         ({"labels": ["a", "b"], "template": "a photo"}, "template is 'a photo'; it needs {} where the label goes"),
         ({"labels": ["a", "b"], "template": ()}, "template is ''; it needs {} where the label goes"),
+        ({"template": "a {}"}, "template has no effect without labels to put into it"),
+        ({"labels": ["a", "b"], "field": "action"}, "field 'action' has no effect beside label"),
         ({"top": 0}, "top is 0; it takes a whole number from 1"),
         ({}, "this model was trained on no labels; say which to choose from: --label cat --label dog"),
     ],

@@ -48,8 +48,12 @@ def read_captions(path: str) -> dict[str, str]:
     """Key -> caption. Errors: as `captions_of`."""
     raw = load(path)
     if isinstance(raw, dict) and isinstance(raw.get("rows"), list):
-        return {row["key"]: row["caption"] for row in raw["rows"] if "caption" in row}
-    return {str(key): text for key, text in read_results(path).items()}
+        said = [(row["key"], row["caption"]) for row in raw["rows"] if "caption" in row]
+    else:
+        said = [(str(key), text) for key, text in read_results(path).items()]
+    if twice := [key for key, times in Counter(key for key, _ in said).items() if times > 1]:
+        raise DataError(f"{path} has {len(twice)} rows twice, such as {twice[0]!r}; leave one caption of each.")
+    return dict(said)
 
 
 def _meet(path: str, keys: Sequence[str], said: Mapping[str, str]) -> tuple[dict[str, str], str]:

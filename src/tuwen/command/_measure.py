@@ -62,7 +62,7 @@ def measure_model(request: Request) -> Measured:
         )
     _check_calibrate(request)
     from tuwen.command._ask import open_model
-    from tuwen.command._read import part_of, read_all
+    from tuwen.command._read import located, part_of, read_all
     from tuwen.report._look import Look
     from tuwen.task.caption import Request as Caption
     from tuwen.task.caption import method_of
@@ -85,7 +85,8 @@ def measure_model(request: Request) -> Measured:
     known = _texts(learned)
     eyes = _eyes(request, extra, learned, rows.options)
     found, rows = _evaluated(request, model, rows, method, known, eyes)
-    pictures = {sample.key: sample.fields.get("image") for sample in rows}
+    shown = located(rows, rows.options)
+    pictures = {sample.key: sample.fields.get("image") for sample in shown}
     extra.add(found, pictures)
     calibration = _calibrated(request, model, found, method) if request.calibrate else ""
     other = None
@@ -99,7 +100,8 @@ def measure_model(request: Request) -> Measured:
     about = {"model": request.model, "recipe": model.recipe.name, "data": request.data, "part": request.split}
     about |= {"features": request.features}
     log = Path(request.model) / "log.jsonl"
-    look = Look(found=found, samples=rows, learned=learned, model=model, about=about, log=log)
+    again = located(learned, rows.options)
+    look = Look(found=found, samples=shown, learned=again, model=model, about=about, log=log)
     return Measured(look=look, beside=other, calibration=calibration)
 
 
@@ -154,9 +156,11 @@ def _is_file(against: str) -> bool:
 
 def _beside(name: str, found: Evaluation, theirs: Evaluation) -> Beside:
     """The two compared; what has to be known of the other is noted too."""
-    from tuwen.judge._rates import beside
+    from tuwen.judge._rates import beside, of_other_rows
 
     found.notes.extend(f"{name}: {note}" for note in theirs.notes)
+    if other := of_other_rows(found.rates, theirs.rates):
+        found.notes.append(f"{name}: not compared, since they are of other rows: {', '.join(other)}")
     return beside(name, found.rates, theirs.rates)
 
 

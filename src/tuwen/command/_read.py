@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuwen.data._problem import SKIP
 from tuwen.errors import ConfigError, DataError
+from tuwen.types import Located
 
 if TYPE_CHECKING:
     from tuwen.data._config import Data
@@ -49,6 +51,8 @@ def read_all(verb: str, recipe: Recipe, data: str, *, settings: Sequence[str]) -
 
 def part_of(whole: Dataset, data: str, *, split: str, rows: int) -> Dataset:
     """One part of a data set that was read. Arguments and errors: as `read_rows`."""
+    if rows < 0:
+        raise ConfigError(f"--rows is {rows}; give a number of rows, as in --rows 200, or 0 for all")
     part = whole.split(split) if split else whole
     part = part[:rows] if rows else part
     if not len(part):
@@ -84,6 +88,18 @@ def batches(
             yield some, batch
     if len(broken) == len(rows):
         raise DataError(f"none of {len(rows)} rows can be read; the first: {_first(broken)}")
+
+
+def located(rows: Iterable[Sample], options: Data) -> list[Sample]:
+    """The rows with pictures that say themselves how large they may be: for what reads them again and does not know."""
+
+    def one(row: Sample) -> Sample:
+        raw = row.fields.get("image")
+        if raw is None or isinstance(raw, list | tuple):
+            return row
+        return replace(row, fields={**row.fields, "image": Located(raw, row.where, options.max_pixels)})
+
+    return [one(row) for row in rows]
 
 
 def left_out(broken: Mapping[str, str], rows: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import errno
 import io
 import json
 import math
@@ -61,37 +62,52 @@ def open_rows(
             f"-o {out} ends in {suffix}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    if overwrite:
-        path.unlink(missing_ok=True)
-    return Table(path, columns) if suffix == ".csv" else JsonLines(path)
+    return Table(path, columns, overwrite=overwrite) if suffix == ".csv" else JsonLines(path, overwrite=overwrite)
 
 
 class _Appended:
-    """A file that grows by whole records; half a record at its end, from a kill, is cut off."""
+    """A file that grows by whole records; half a record at its end, from a kill, is cut off.
 
-    def __init__(self, path: Path, length: int):
-        self.path = path
-        self.file: IO[bytes] = path.open("r+b" if path.exists() else "w+b")
-        self.file.truncate(length)
-        self.file.seek(length)
+    Nothing changes before the first record comes, so that what cannot even begin takes no earlier answers away.
+
+    Args:
+        length: bytes of it that stay.
+        head: what comes before the first record.
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, length: int, head: bytes = b""):
+        self.path, self.length, self.head = path, length, head
+        self.file: IO[bytes] | None = None
+        if path.exists():
+            path.open("r+b").close()
+        elif not os.access(path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     def append(self, data: bytes) -> None:
+        if self.file is None:
+            self.file = self.path.open("r+b" if self.path.exists() else "w+b")
+            self.file.truncate(self.length)
+            self.file.seek(self.length)
+            data = self.head + data
         self.file.write(data)
         self.file.flush()
         os.fsync(self.file.fileno())
 
     def close(self) -> None:
-        self.file.close()
+        if self.file is not None:
+            self.file.close()
 
 
 class Table(_Appended):
     """A CSV with a header, in UTF-8 with a mark at its start, which Excel needs and pandas takes."""
 
-    def __init__(self, path: Path, columns: Sequence[str]):
+    def __init__(self, path: Path, columns: Sequence[str], *, overwrite: bool = False):
         self.columns = [KEY, *columns]
-        old, head = _read(path), b"\xef\xbb\xbf" + self._line(self.columns)
+        old, head = b"" if overwrite else _read(path), b"\xef\xbb\xbf" + self._line(self.columns)
         length = _whole_records(old)
-        records = list(csv.reader(io.StringIO(old[:length].decode("utf-8-sig", "surrogateescape"), newline="")))
+        records = _records(old[:length].decode("utf-8-sig", "surrogateescape"))
         begun = head.startswith(old)  # nothing but a part of the header, from a kill
         if records[:1] != [self.columns] and not begun:
             raise ConfigError(
@@ -99,9 +115,7 @@ class Table(_Appended):
                 "or replace it with --overwrite."
             )
         self.done = {record[0] for record in records[1:] if record}
-        super().__init__(path, length)
-        if not records:
-            self.append(head)
+        super().__init__(path, length, b"" if records else head)
 
     def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
         lines = [self._line([name, *(_cell(fields[c]) for c in self.columns[1:])]) for name, fields, _ in answers]
@@ -117,8 +131,8 @@ class Table(_Appended):
 class JsonLines(_Appended):
     """One JSON object a line."""
 
-    def __init__(self, path: Path):
-        old = _read(path)
+    def __init__(self, path: Path, *, overwrite: bool = False):
+        old = b"" if overwrite else _read(path)
         length, start = old.rfind(b"\n") + 1, f'{{"{KEY}": "'.encode()
         try:
             self.done = {
@@ -249,6 +263,15 @@ def png_notes(made: Any) -> Any:
 
 def _read(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
+
+
+def _records(text: str) -> list[list[str]]:
+    """The records of a CSV, whose cells may be as long as they like: a map of attention is a long one."""
+    usual = csv.field_size_limit(max(len(text), 1))
+    try:
+        return list(csv.reader(io.StringIO(text, newline="")))
+    finally:
+        csv.field_size_limit(usual)
 
 
 def _whole_records(data: bytes) -> int:

@@ -68,7 +68,7 @@ def run(request: Request) -> Iterator[Response]:
     """
     _check(request)
     from tuwen.command._ask import open_model
-    from tuwen.command._read import batches, left_out, read_rows
+    from tuwen.command._read import batches, left_out, located, read_rows
 
     model = open_model(request.model, request.device)
     rows = read_rows("embed", model.recipe, request.data, split=request.split, settings=request.set, rows=request.rows)
@@ -87,7 +87,7 @@ def run(request: Request) -> Iterator[Response]:
                 sink.write(made)
             mapped += [one for one in made if one.key in shown]
     if request.html:
-        _write_map(request, mapped, {sample.key: sample for sample in rows})
+        _write_map(request, mapped, {sample.key: sample for sample in located(rows, rows.options)})
     note = left_out(broken, len(rows))
     yield Response(vectors=counts, width=width, out=request.out, html=request.html, left_out=broken, note=note)
 

@@ -192,7 +192,7 @@ def _format(image: Image.Image) -> str:
 
 
 def _located(raw: Picture | Located, max_pixels: int, where: str) -> tuple[Picture, int, str]:
-    if isinstance(raw, Located):
+    while isinstance(raw, Located):
         raw, max_pixels, where = raw.raw, raw.max_pixels, raw.where or where
     return loaded(raw), max_pixels, where
 

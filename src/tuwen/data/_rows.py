@@ -41,12 +41,12 @@ def rows_of(file: Path, options: Data, problems: list[Problem]) -> Iterator[Row]
 
 
 def lines_of(file: Path) -> list[str]:
-    """The lines of a text file, without their ends.
+    """The lines of a text file, without their ends; what else some call an end (U+2028, a form feed) stays within a line.
 
     Raises:
         DataError: not UTF-8; names the line.
     """
-    return _text(file).splitlines()
+    return [line.rstrip("\r") for line in _text(file).split("\n")]
 
 
 def head(file: Path, size: int = 4096) -> str:

@@ -140,6 +140,18 @@ class Scene:
             ) from error
 
 
+def scene_in(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The scene of a row of the drawn world, as `Scene.to_json` makes it; None where there is none, or where a column of that
+    name holds something else, as a user's own may.
+
+    Example:
+        >>> scene_in({"scene": "beach"}) is None
+        True
+    """
+    scene = fields.get("scene")
+    return scene if isinstance(scene, Mapping) and {"things", "background"} <= scene.keys() else None
+
+
 def _plain(value: Thing | Background) -> dict[str, Any]:
     found = {f.name: getattr(value, f.name) for f in fields(value)}
     return {key: list(v) if isinstance(v, tuple) else v for key, v in found.items()}

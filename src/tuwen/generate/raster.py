@@ -86,7 +86,7 @@ def chosen(logits_PK: Tensor, noise_P: Tensor) -> Tensor:
         >>> chosen(torch.tensor([[0.2, 0.3, 0.5]]).log().repeat(3, 1), torch.tensor([0.1, 0.4, 0.99])).tolist()
         [0, 1, 2]
     """
-    sum_PK = logits_PK.double().softmax(-1).cumsum(-1)
-    passed_P = torch.searchsorted(sum_PK, noise_P.double()[:, None] * sum_PK[:, -1:], right=True)[:, 0]
+    sum_PK = logits_PK.cpu().double().softmax(-1).cumsum(-1)  # not every device has float64
+    passed_P = torch.searchsorted(sum_PK, noise_P.cpu().double()[:, None] * sum_PK[:, -1:], right=True)[:, 0]
     last_P = (logits_PK > float("-inf")).int().cumsum(-1).argmax(-1)  # rounding never leads past the last that may come
-    return torch.minimum(passed_P, last_P)
+    return torch.minimum(passed_P.to(last_P.device), last_P)

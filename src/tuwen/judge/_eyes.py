@@ -150,7 +150,7 @@ class Own:
         with asking(self.model):
             latent = self.model.latent("image", pictures(self.model, images).inputs["image"])
             likeliest = [] if self.decoder is None else self.decoder.make(latent).argmax(1).tolist()
-        feature_ND = latent.pooled.double().cpu().numpy()
+        feature_ND = latent.pooled.cpu().double().numpy()
         if self.matches:
             feature_ND = feature_ND / np.maximum(np.linalg.norm(feature_ND, axis=1, keepdims=True), 1e-12)
         return Glance(feature_ND, [self.classes[k] for k in likeliest])
@@ -173,7 +173,7 @@ class Pretrained:
         """Features."""
         data, mask = self.model.prepare(images)
         device = next(self.model.parameters()).device
-        return Glance(self.model(data.to(device), mask).pooled.double().cpu().numpy(), [])
+        return Glance(self.model(data.to(device), mask).pooled.cpu().double().numpy(), [])
 
     def grid(self, pixels_PCHW: Tensor) -> Tensor:
         """(P, T, D) its last grid."""

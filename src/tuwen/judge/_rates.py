@@ -23,6 +23,8 @@ class Rates:
     """(M,) sums -> figures."""
     more: Mapping[str, float] = field(default_factory=dict)
     """Figures without an interval."""
+    keys: tuple[str, ...] = ()
+    """Names of the rows, where some that were looked at may not be among them; empty: all."""
 
     @property
     def figures(self) -> dict[str, float]:
@@ -51,6 +53,8 @@ class Weighted:
     """(N,) how often each row counts -> figures."""
     more: Mapping[str, float] = field(default_factory=dict)
     """Figures without an interval."""
+    keys: tuple[str, ...] = ()
+    """As of `Rates`."""
 
     @property
     def figures(self) -> dict[str, float]:
@@ -86,12 +90,12 @@ def paired(first: Rates | Weighted, second: Rates | Weighted) -> Weighted | None
     enough to show.
 
     Returns:
-        None where they have no figure in common, or not as many rows.
+        None where they have no figure in common, or are of other rows.
     Source:
         Koehn 2004, "Statistical Significance Tests for Machine Translation Evaluation", EMNLP, section 4.
     """
-    names = [name for name in first.figures if name in second.figures and not name.startswith("num_")]
-    if not names or first.num_rows != second.num_rows or not first.num_rows:
+    names = _common(first, second)
+    if not names or not first.num_rows or not _same_rows(first, second):
         return None
 
     def of(times_N: np.ndarray) -> dict[str, float]:
@@ -99,6 +103,20 @@ def paired(first: Rates | Weighted, second: Rates | Weighted) -> Weighted | None
         return {name: ours[name] - theirs[name] for name in names if name in ours and name in theirs}
 
     return Weighted(num_rows=first.num_rows, of=of)
+
+
+def _common(first: Rates | Weighted, second: Rates | Weighted) -> list[str]:
+    return [name for name in first.figures if name in second.figures and not name.startswith("num_")]
+
+
+def _same_rows(first: Rates | Weighted, second: Rates | Weighted) -> bool:
+    return first.num_rows == second.num_rows and (not (first.keys and second.keys) or first.keys == second.keys)
+
+
+def of_other_rows(ours: Sequence[Rates | Weighted], theirs: Sequence[Rates | Weighted]) -> list[str]:
+    """Figures that both systems have and that are not compared, since each is of other rows."""
+    pairs = [(own, other) for own in ours for other in theirs if own.num_rows and other.num_rows]
+    return [name for own, other in pairs if not _same_rows(own, other) for name in _common(own, other)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tuwen.data._scene_world import scene_in
 from tuwen.judge._rates import Rates, Weighted, joined
 from tuwen.judge._sure import Sure, ciders, judged
 from tuwen.metric._captions import with_references
@@ -84,7 +85,7 @@ class Judge:
             columns.append(_by_picture(wrong_N, owner_N, len(latent))[:, :1])
             columns.append(_by_picture(nats_N[own_N], owner_N, len(latent)))
         sums_B5 = torch.cat([*columns, latent.pooled.new_zeros(len(latent), 3)], 1)[:, :5]
-        self.likelihoods.append(sums_B5.double().cpu().numpy())
+        self.likelihoods.append(sums_B5.cpu().double().numpy())
 
     def _add_captions(self, latent: Latent, batch: Batch) -> None:
         decoder: Any = self.model.decoders["text"]
@@ -98,7 +99,7 @@ class Judge:
             logprob = round(captioning.mean_logprob(texts[0]), 4)
             row = {"key": batch.keys[owner], "caption": said[0], "references": references, "logprob": logprob}
             self.captions.append({**row, **({"alternatives": said[1:]} if len(said) > 1 else {})})
-            self.scenes.append(fields.get("scene"))
+            self.scenes.append(scene_in(fields))
         if self.sure or self.asked.unsure:
             self._add_confidence(latent, [texts[0] for texts in written])
 

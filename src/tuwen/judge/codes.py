@@ -88,7 +88,7 @@ class Judge:
             for name, level in chance.items():
                 if found := [one[name] for one in batches if name in one]:
                     named = _before(field) + name
-                    yield mean_rates({named: torch.cat(found).double().cpu().numpy()}), {named: level}
+                    yield mean_rates({named: torch.cat(found).cpu().double().numpy()}), {named: level}
 
     def rows(self) -> list[dict[str, Any]]:
         """Nothing of single rows."""

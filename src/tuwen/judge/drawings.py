@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuwen.data._scene_world import scene_in
 from tuwen.judge._drawn import first_text, reads, request
 from tuwen.judge._rates import Rates
 from tuwen.metric import prompt_truth
@@ -61,7 +62,7 @@ class Judge:
 
     def add(self, made: Made, batch: Batch) -> None:
         """Takes a batch that has run through the model."""
-        rows = [sample for sample in batch.raw if sample.fields.get("scene") is not None and first_text(sample.fields)]
+        rows = [sample for sample in batch.raw if scene_in(sample.fields) and first_text(sample.fields)]
         rows = rows[: max(0, self.most - len(self.drawn))]
         for sample, picture in zip(rows, self.asked.drawn.of(self.model, rows), strict=True):
             scene, seen, asked = sample.fields["scene"], see(picture), request(self.model, sample)

@@ -14,6 +14,7 @@ stands before them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Judge:
             more = {"num_unknown": float(seen.num_unknown)} if seen.num_unknown else {}
             if named.num_rows and not named.several:
                 more["commonest_named"] = float(named.named_NK.mean(0).max())
-            yield named.rates(prefix, **more), named.chance(prefix)
+            yield replace(named.rates(prefix, **more), keys=tuple(seen.keys)), named.chance(prefix)
 
     def rows(self) -> list[dict[str, Any]]:
         """One a row and route: key, label (what is true), named, probability (of what is named; with several labels

@@ -83,7 +83,7 @@ class Judge:
             return None
         with asking(self.model):
             texts = class_latent(self.model, classes)
-            probability_NK = torch.cat([shares(image, texts) for image in self.images]).double().cpu().numpy()
+            probability_NK = torch.cat([shares(image, texts) for image in self.images]).cpu().double().numpy()
         true_NK = np.array(self.labels)[:, None] == np.array(classes)
         return Named(probability_NK, true_NK, several=False), classes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tuwen.data._scene_world import scene_in
 from tuwen.report._html import Html, tag
 from tuwen.report._look import Look, words
 from tuwen.report.examples import examples
@@ -36,7 +37,7 @@ def section(look: Look) -> Html:
 
 def _scores(look: Look, rows: Sequence[Row]) -> tuple[list[float], str, Callable[[Row, float], str]]:
     """One a row, what they are, and the words for one of them."""
-    scenes = {row["key"]: look.by_key[row["key"]].fields.get("scene") for row in rows if row["key"] in look.by_key}
+    scenes = {row["key"]: scene_in(look.by_key[row["key"]].fields) for row in rows if row["key"] in look.by_key}
     if len(scenes) == len(rows) and None not in scenes.values():
         count = {row["key"]: _count(row["caption"], scenes[row["key"]] or {}) for row in rows}
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuwen.data._scene_world import scene_in
 from tuwen.report import captions, drawings, matches, reconstructions
 from tuwen.report._html import Html, join, number, tag
 from tuwen.report._look import Look
 from tuwen.report.curves import events, training_curves
 from tuwen.report.page import facts, folded, note, page
-from tuwen.report.pictures import card, reread, tile
+from tuwen.report.pictures import SIDE, card, tile
 from tuwen.report.tables import figures_table
 from tuwen.report.walk import walk
 
@@ -131,7 +132,7 @@ def _said(look: Look) -> Html:
 
     cards = []
     for row in look.rows("caption")[:SHOWN]:
-        scene = look.by_key[row["key"]].fields.get("scene") if row["key"] in look.by_key else None
+        scene = scene_in(look.by_key[row["key"]].fields) if row["key"] in look.by_key else None
         if scene is None:
             continue
         found = judge_caption(row["caption"], scene)
@@ -175,13 +176,15 @@ def _drawn(look: Look) -> Html:
 
 def _again(look: Look) -> Html:
     """A picture, what the model says of it, and what it draws when it is told that; then what it makes of it without words."""
+    from tuwen.data._picture import open_picture
+
     model, cards = look.model, []
     can = model.can() if model is not None else []
     for row in look.rows("caption")[SHOWN : 2 * SHOWN] if {"caption", "draw"} <= set(can) else ():
         assert model is not None
         raw = look.by_key[row["key"]].fields["image"]
         [made] = model.draw(row["caption"] or "nothing").pictures
-        pair = [tile(reread(raw), "what it saw", f"Picture of row {row['key']}")]
+        pair = [tile(open_picture(raw, side=SIDE), "what it saw", f"Picture of row {row['key']}")]
         pair.append(tile(made, "what it drew", f"Drawn again from: {row['caption']}"))
         cards.append(card(tag("div", *pair, class_="pair"), said=row["caption"], key=row["key"]))
     about = "It says what a picture shows, forgets the picture, and draws it from its own words."

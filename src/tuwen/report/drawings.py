@@ -9,7 +9,7 @@ from tuwen.report._html import Html, join, tag
 from tuwen.report._look import Look, words
 from tuwen.report.examples import examples
 from tuwen.report.page import note
-from tuwen.report.pictures import card, reread, tile
+from tuwen.report.pictures import SIDE, card, tile
 
 TITLE = "Drawn from descriptions"
 
@@ -49,10 +49,12 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Html:
 
 
 def _card(look: Look, key: str, drawn: Mapping[str, Any]) -> Html:
+    from tuwen.data._picture import open_picture
+
     text, raw, made = drawn["text"], look.by_key[key].fields.get("image"), look.drawn(key, drawn)
     pair = [tile(made, "drawn from the text", f"Drawn for row {key}: {text}")]
     if raw is not None:
-        pair.append(tile(reread(raw), "what it describes", f"Picture of row {key}"))
+        pair.append(tile(open_picture(raw, side=SIDE), "what it describes", f"Picture of row {key}"))
     return card(tag("div", *pair, class_="pair"), said=words(text), score=verdict(drawn), key=key)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import sys
 from typing import TYPE_CHECKING, Any
 
 from tuwen.report._html import Html, tag
@@ -29,20 +28,9 @@ def picture(raw: Any, alt: str, *, side: int = SIDE) -> Html:
     Raises:
         DataError: it cannot be read; it is named.
     """
-    return tag("img", src=address(reread(raw, side), side), alt=alt, loading="lazy")
-
-
-def reread(raw: Any, side: int = SIDE) -> np.ndarray:
-    """(H, W, 3) uint8 of a picture that was read before, within a limit that its user trusts; none is asked here.
-
-    Args:
-        side: shorter side that is needed in pixels.
-    Raises:
-        DataError: it cannot be read; it is named.
-    """
     from tuwen.data._picture import open_picture
 
-    return open_picture(raw, side=side, max_pixels=sys.maxsize)
+    return tag("img", src=address(open_picture(raw, side=side), side), alt=alt, loading="lazy")
 
 
 def address(pixels_HWC: np.ndarray, side: int = SIDE) -> str:

@@ -9,7 +9,7 @@ from tuwen.report._html import Html, join, tag
 from tuwen.report._look import Look, words
 from tuwen.report.examples import pick
 from tuwen.report.page import note
-from tuwen.report.pictures import card, reread, tile
+from tuwen.report.pictures import SIDE, card, tile
 
 if TYPE_CHECKING:
     from tuwen.model import CrossModal
@@ -55,14 +55,16 @@ def _first(look: Look, model: CrossModal) -> Html:
 
 
 def _card(look: Look, key: str, said: Mapping[str, Any]) -> Html:
+    from tuwen.data._picture import open_picture
+
     text, made = said["text"], look.drawn(key, said)
     shown = [tile(made, "drawn", f"Drawn for row {key}: {text}")]
     raw = look.by_key[key].fields.get("image")
     if raw is not None and text:
-        shown.append(tile(reread(raw), "what it describes", f"Picture of row {key}"))
+        shown.append(tile(open_picture(raw, side=SIDE), "what it describes", f"Picture of row {key}"))
     known = look.learned_by_key.get(said.get("nearest", ""))
     if known is not None:
-        near = reread(known.fields["image"])
+        near = open_picture(known.fields["image"], side=SIDE)
         shown.append(tile(near, "nearest training picture", f"Picture of training row {known.key}"))
     return card(tag("div", *shown, class_="pair"), said=words(text), score=_verdict(said), key=key)
 

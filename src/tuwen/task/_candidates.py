@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuwen.errors import CannotError
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from tuwen.metric.clipscore import Embedder
     from tuwen.model import CrossModal
@@ -21,16 +24,25 @@ def judge_of(model: CrossModal, source: str) -> Embedder:
         CannotError: it was not trained to match.
         TuwenError: there is no such model, or it cannot be loaded.
     """
-    from tuwen.embedder import Own, open_embedder
+    from tuwen.embedder import Own
 
     if source:
-        return open_embedder(source, model.device, where="judge")
+        files = Path(source).glob("*")
+        return _opened(source, model.device, max((file.stat().st_mtime_ns for file in files), default=0))
     if "match" not in model.can():
         raise CannotError(
             "this model cannot say which candidate fits the text best; name one that matches pictures and texts with judge "
             "(--judge MODEL), or leave candidates out"
         )
     return Own(model)
+
+
+@lru_cache(maxsize=1)
+def _opened(source: str, device: torch.device, changed: int) -> Embedder:
+    """A judge, kept for the next pictures as long as its files are as they were: many texts are drawn a few at a time."""
+    from tuwen.embedder import open_embedder
+
+    return open_embedder(source, device, where="judge")
 
 
 def best(

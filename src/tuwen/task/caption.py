@@ -275,8 +275,12 @@ def picture(model: CrossModal, request: Request, response: Response) -> Image:
     """Where the model looked for each word: what `-o looked.png` writes.
 
     Raises:
-        ConfigError: attention was not asked for.
+        ConfigError: attention was not asked for, or there is no caption.
     """
+    if response.abstained:
+        raise ConfigError(f"there is no caption to draw for: {response.abstained}")
+    if request.attention and not response.attention:
+        raise ConfigError("the caption is empty, so that there is nothing to draw for; try another --method")
     if not response.attention:
         raise ConfigError(
             "-o to a picture draws where the model looked, which was not asked for; add --attention, or write captions "

@@ -43,6 +43,14 @@ class Request:
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
         at_least(1, top=self.top)
+        if self.template != TEMPLATES and not self.label:
+            raise ConfigError(
+                "template has no effect without labels to put into it; add label, two or more, or leave it out"
+            )
+        if self.field and self.label:
+            raise ConfigError(
+                f"field {self.field!r} has no effect beside label, which says itself what to choose from; leave one out"
+            )
         check_templates(self.template)
         if not all(isinstance(label, str) and label.strip() for label in self.label) or len(self.label) == 1:
             raise ConfigError(
