@@ -123,6 +123,8 @@ def test_card_and_figures_are_written_as_given(model, path):
     save(model, path, card="# Mine\n", figures={"cider": 0.5})
     assert (path / "card.md").read_text() == "# Mine\n"
     assert json.loads((path / "figures.json").read_text()) == {"cider": 0.5}
+    save(model, path)
+    assert not (path / "figures.json").exists(), "those of a model that was here before"
 
 
 def test_without_a_card_one_is_made(model, path):

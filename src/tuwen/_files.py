@@ -68,6 +68,18 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
         write_bytes(temporary, data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
 
 
+def check_file(path: str) -> None:
+    """Says before hours are spent that a file cannot be written there.
+
+    Raises:
+        ConfigError: it is a folder, or stands below a file.
+    """
+    if path.endswith(("/", os.sep)) or Path(path).is_dir():
+        raise ConfigError(f"{path} is a folder; name a file in it, as in {Path(path) / 'report.json'}")
+    if above := next((one for one in Path(path).parents if one.is_file()), None):
+        raise ConfigError(f"{path} cannot be written, since {above} is a file; name another place")
+
+
 @contextmanager
 def alone(place: Path, *, wait: bool = False) -> Iterator[None]:
     """Keeps other processes from this folder or file that ask for the same; where the system has no locks, it lets all in.

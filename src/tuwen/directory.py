@@ -56,7 +56,10 @@ def save(
     write_atomic(path / DATA, learned)
     write_atomic(path / RECIPE, json.dumps(model.recipe.to_dict(), indent=2, ensure_ascii=False) + "\n")
     write_atomic(path / CARD, make_card(model, figures=figures) if card is None else card)
-    if figures is not None:
+    if figures is None:  # those of an earlier model there are not its own
+        with cannot_write(path):
+            (path / FIGURES).unlink(missing_ok=True)
+    else:
         write_atomic(path / FIGURES, json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
 
 

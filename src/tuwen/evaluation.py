@@ -102,7 +102,7 @@ def evaluate(
                 judge.add(made, batch)
             num_rows += len(batch)
     losses = _with_loss(terms.result(), model.recipe.weight if weight is None else weight)
-    less = frozenset(losses).union(*(judge.less for judge in judges))
+    less = frozenset(losses).union(*(getattr(one, "less", ()) for one in (*judges, *objectives.values())))
     found = _merged(judges, Evaluation(figures={**losses, **reports.result()}, less=less, num_rows=num_rows), bootstrap)
     found.drawn.update(asked.drawn.pictures)
     return found

@@ -44,7 +44,7 @@ def bfloat16_pays(device_type: str) -> bool:
     On one thread: where another process has a core, threads wait for each other, and waiting takes processor time too.
     """
     if device_type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     if device_type != "cpu":
         return False
     kinds, best = (torch.float32, torch.bfloat16), {torch.float32: 0.0, torch.bfloat16: 0.0}

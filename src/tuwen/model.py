@@ -16,7 +16,7 @@ from tuwen import registry
 from tuwen.confidence import Confidence
 from tuwen.data._collate import collate
 from tuwen.data._config import Data
-from tuwen.errors import CannotError, ShapeError
+from tuwen.errors import CannotError, ConfigError, ShapeError
 from tuwen.generate._own import own_texts
 from tuwen.recipe import Recipe
 from tuwen.types import Batch, Feed, Latent, Made, Route, Sample, base_of
@@ -48,16 +48,24 @@ class CrossModal(nn.Module):
             part = self.encoders[name] = self._settled(f"encode.{name}", config.build(), settle)
             widths[name] = part.widths
         for name, config in recipe.space.items():
+            if name not in widths:
+                raise ConfigError(
+                    f"space.{name}: recipe {recipe.name!r} encodes no {name!r}; it encodes {', '.join(widths)}"
+                )
             part = self.spaces[name] = self._settled(f"space.{name}", config.build(widths[name]), settle)
             widths[name] = part.widths
         for name, config in recipe.fuse.items():
-            given = next(route.given for route in recipe.routes.values() if route.fuse == name)
+            given = next((route.given for route in recipe.routes.values() if route.fuse == name), None)
+            if given is None:
+                raise ConfigError(f"fuse.{name}: no route of recipe {recipe.name!r} fuses by it; {_told(recipe)}")
             part = self.fusions[name] = self._settled(
                 f"fuse.{name}", config.build({g: widths[g] for g in given}), settle
             )
             widths[name] = part.widths
         for name, config in recipe.decode.items():
-            route = next(route for route in recipe.routes.values() if route.make == name)
+            route = next((route for route in recipe.routes.values() if route.make == name), None)
+            if route is None:
+                raise ConfigError(f"decode.{name}: no route of recipe {recipe.name!r} makes {name!r}; {_told(recipe)}")
             source = widths[route.fuse or route.given[0]]
             self.decoders[name] = self._settled(f"decode.{name}", config.build(source), settle)
 
@@ -297,6 +305,11 @@ class CrossModal(nn.Module):
         from tuwen.directory import save
 
         save(self, Path(path))
+
+
+def _told(recipe: Recipe) -> str:
+    routes = ", ".join(f"{name} ({route})" for name, route in recipe.routes.items())
+    return f"it has the routes: {routes or 'none'}"
 
 
 def field_values(samples: Iterable[Sample], name: str, *, whole: bool = False) -> list[Any]:

@@ -80,6 +80,30 @@ class Train:
     save_every_s: float = 120.0
     """Seconds between two saves of the state that --resume reads."""
 
+    def __post_init__(self) -> None:
+        for name in (
+            "steps",
+            "epochs",
+            "time_limit_s",
+            "threads",
+            "evaluations",
+            "evaluate_rows",
+            "average_best",
+            "patience",
+        ):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"train.{name} is {getattr(self, name)}; it is 0 or more.")
+        for name in ("lr", "lr_pretrained", "weight_decay", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"train.{name} is {getattr(self, name)}; it is 0 or more.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(
+                f"train.betas is {self.betas}; two numbers from 0 to below 1, as in train.betas=0.9,0.98."
+            )
+        for name in ("batch", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"train.{name} is {getattr(self, name)}; it is 1 or more.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -355,7 +379,10 @@ def _parse(kind: Any, text: str, path: str) -> Any:
         return text
     if origin is tuple:
         inner = args[0] if args else str
-        return tuple(_parse(inner, piece.strip(), path) for piece in text.strip("()[]").split(",") if piece.strip())
+        found = tuple(_parse(inner, piece.strip(), path) for piece in text.strip("()[]").split(",") if piece.strip())
+        if args and args[-1] is not ... and len(found) != len(args):
+            raise ConfigError(f"{path} is {len(args)} values with commas between, got {text!r}")
+        return found
     if origin in (typing.Union, python_types.UnionType):
         if text.lower() in ("none", "null", "") and type(None) in args:
             return None

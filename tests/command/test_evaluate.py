@@ -227,6 +227,19 @@ def test_mistakes(arguments, message):
         next(run(Request(**arguments)))
 
 
+@pytest.mark.parametrize("option", ["out", "html"])
+def test_what_cannot_be_written_is_said_before_anything_is_measured(data, tmp_path, monkeypatch, option):
+    monkeypatch.setattr(_measure, "measure_model", lambda request: pytest.fail("measured"))
+    (tmp_path / "file").write_text("")
+    for place, message in (
+        (f"{tmp_path}/new/", "is a folder"),
+        (str(tmp_path), "is a folder"),
+        (f"{tmp_path}/file/r", "is a file"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            next(run(Request(model="m", data=data, **{option: place})))
+
+
 def test_an_empty_part(data):
     with pytest.raises(DataError, match="has no rows in its part 'test'; it has train, val. Name one with --split."):
         next(run(Request(model="m", data=data, split="test", set=("data.test=0",))))

@@ -79,6 +79,8 @@ def test_without_a_validation_part():
         ({"data": "photos"}, "it is not said where the model goes; add -o MODEL: tuwen train photos -o model"),
         ({"out": "m"}, "it is not said what to learn from; name the data: tuwen train DATA -o m"),
         ({"data": "photos", "out": "m", "time_limit": "soon"}, "--time-limit is 'soon'"),
+        ({"data": "photos", "out": "m", "time_limit": "0s"}, "--time-limit 0s leaves no time; give some"),
+        ({"data": "photos", "out": "m", "steps": -4}, "--steps is -4; give a number of steps"),
     ],
 )
 def test_refused_at_once(arguments, message):

@@ -128,3 +128,26 @@ def test_broken_files(tmp_path):
     file.write_bytes(b'{"images": "\xff"}')
     with pytest.raises(DataError, match=r"captions_val\.json cannot be read: "):
         open_data(file)
+
+
+def test_an_id_twice_gives_no_caption_to_another_picture(tmp_path):
+    put(tmp_path, "1.jpg", "2.jpg")
+    images = [{"id": 1, "file_name": name} for name in ("1.jpg", "2.jpg")]
+    file = write(tmp_path / "captions.json", images=images, annotations=[{"image_id": 1, "caption": "a dog"}])
+    with pytest.raises(
+        DataError, match="row 2 of images in captions.json has the id of an earlier picture: id 1. Give"
+    ):
+        open_data(file)
+    data = open_data(file, SKIP)
+    assert {s.key: s.fields["text"] for s in data} == {"1.jpg": ["a dog"]} and len(data.problems) == 1
+
+
+def test_an_id_that_is_a_list(tmp_path):
+    put(tmp_path, "1.jpg")
+    file = write(
+        tmp_path / "captions.json",
+        images=[{"id": [1], "file_name": "1.jpg"}, {"id": 1, "file_name": "1.jpg"}],
+        annotations=[{"image_id": [1], "caption": "a dog"}, {"image_id": 1, "caption": "a cat"}],
+    )
+    data = open_data(file, SKIP)
+    assert [s.fields["text"] for s in data] == [["a cat"]] and len(data.problems) == 2

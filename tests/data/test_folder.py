@@ -213,3 +213,42 @@ def test_a_format_that_is_not_read_is_not_passed_over(tmp_path):
     with pytest.raises(DataError, match=r"b\.heic has a picture format that is not read\. Convert it to JPEG or PNG\."):
         open_data(tmp_path)
     assert open_data(tmp_path, SKIP).problems[0].left_out
+
+
+def test_a_text_that_is_of_no_picture_hides_no_table(tmp_path):
+    put(tmp_path / "images/a.png", 1)
+    (tmp_path / "README.txt").write_text("about")
+    (tmp_path / "captions.csv").write_text("file,caption\nimages/a.png,a dog\n")
+    assert [sample.fields["text"] for sample in open_data(tmp_path)] == [["a dog"]]
+
+
+def test_tables_that_are_not_read_are_said(tmp_path):
+    put(tmp_path / "a.png", 1)
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).write_text("file,caption\na.png,a dog\n")
+    [problem] = open_data(tmp_path).problems
+    assert str(problem).startswith(
+        "one.csv, two.csv beside the pictures may hold captions, and is not read. Name the one"
+    )
+
+
+@pytest.mark.parametrize("way", ["absolute", "above", "root"])
+def test_pictures_are_named_however_their_paths_are_spelled(tmp_path, way):
+    for name in ("a.png", "b.png"):
+        put(tmp_path / "images" / name, ord(name[0]))
+    start = {"absolute": f"{tmp_path}/images/", "above": "../images/", "root": "images/"}[way]
+    place = tmp_path if way == "root" else tmp_path / "data"
+    place.mkdir(exist_ok=True)
+    (place / "metadata.csv").write_text(f"file_name,text\n{start}a.png,one\n{start}b.png,two\n")
+    data = open_data(tmp_path, Data(root=str(tmp_path) if way == "root" else ""))
+    assert [sample.fields["text"] for sample in data] == [["one"], ["two"]] and not data.problems
+
+
+def test_a_link_to_no_text(tmp_path):
+    put(tmp_path / "a.png", 1, "one")
+    put(tmp_path / "b.png", 2)
+    (tmp_path / "b.txt").symlink_to(tmp_path / "nowhere.txt")
+    with pytest.raises(DataError, match="b.txt cannot be read: No such file or directory. Mend the file or the link"):
+        open_data(tmp_path)
+    data = open_data(tmp_path, SKIP)
+    assert rows(data) == {"a.png": (["one"], None), "b.png": ([], None)} and len(data.problems) == 1

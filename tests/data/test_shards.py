@@ -192,3 +192,27 @@ def test_broken_members(tmp_path):
         open_picture(data[0].fields["image"], where=data[0].where)
     [response] = verb.run(verb.Request(data=str(file)))
     assert "(1 of a.tar): truncated after 900 bytes" in verb.show(response)
+
+
+def test_names_with_dots_are_said_where_they_cost_rows(tmp_path):
+    """Up to its first dot a name is of one row, as in WebDataset."""
+    names = [
+        (f"IMG.{i:03d}.{kind}", content) for i in range(3) for kind, content in (("jpg", picture(i)), ("txt", b"x"))
+    ]
+    file = shard(tmp_path / "a.tar", *names)
+    with pytest.raises(
+        DataError, match="IMG of a.tar has several members of the field image: IMG.001.jpg. Give each row"
+    ):
+        open_data(file)
+    data = open_data(file, SKIP)
+    assert len(data) == 1 and len(data.problems) == 2
+
+
+def test_words_that_are_not_utf_8(tmp_path):
+    file = shard(
+        tmp_path / "a.tar", ("1.jpg", picture(1)), ("1.txt", "caf\xe9".encode("latin-1")), ("2.jpg", picture(2))
+    )
+    with pytest.raises(DataError, match="1 of a.tar is not UTF-8: 1.txt. Write that member again"):
+        open_data(file)
+    for _ in range(2):  # also from the index
+        assert captions(open_data(file, SKIP)) == {"1.jpg": [], "2.jpg": []}

@@ -313,3 +313,33 @@ def test_an_empty_caption_is_dropped_and_listed(folder):
     assert [str(p) for p in data.problems] == [
         "row 2 of train.csv has an empty caption. It was dropped, the row stays; write one or remove it."
     ]
+
+
+@pytest.mark.parametrize(("mark", "name"), [(",", "a.csv"), ("\t", "a.tsv")])
+def test_a_table_without_names_of_columns(folder, mark, name):
+    file = table(folder, "".join(f"photos/{i}.jpg{mark}number {i}\n" for i in range(3)), name)
+    with pytest.raises(
+        DataError, match=r"begins with a row and not with the names of its columns \(photos/0.jpg, number"
+    ):
+        open_data(file)
+
+
+def test_blank_lines_above_the_names_of_columns(folder):
+    data = open_data(table(folder, "\n \nimage;caption\nphotos/0.jpg;one\nphotos/1.jpg;two\n"))
+    assert captions(data) == {"photos/0.jpg": ["one"], "photos/1.jpg": ["two"]} and not data.problems
+
+
+def test_bytes_where_a_path_is_meant(folder):
+    file = table(folder, json.dumps({"image": "iVBORw0KGgo" * 60, "text": "a dog"}) + "\n", "a.jsonl")
+    with pytest.raises(DataError, match=r"iVBO.*\.\.\. \(\d+ characters\) \(row 1 of a.jsonl\) is not there") as caught:
+        open_data(file)
+    assert len(str(caught.value)) < 400
+
+
+def test_half_a_character(folder):
+    text = '{"image": "photos/0.jpg", "text": ["bad \\ud83d emoji", "good \\ud83d\\ude00"]}\n'
+    with pytest.raises(
+        DataError, match=r"row 1 of a.jsonl has a caption with half a character: 'bad .* emoji'. Write it"
+    ):
+        open_data(table(folder, text, "a.jsonl"))
+    assert captions(open_data(table(folder, text, "a.jsonl"), SKIP)) == {"photos/0.jpg": ["good 😀"]}

@@ -48,6 +48,19 @@ def test_the_rounded_copy_is_made_anew_when_weights_have_changed():
     torch.testing.assert_close(decoder.rounded().token.weight, other.token.weight * 2)
 
 
+def test_the_rounded_copy_is_made_anew_after_training():
+    """Fused steps of an optimiser leave the versions of the weights as they were."""
+    decoder = copy.deepcopy(eight.model(match=False).decoders["text"])
+    before = decoder.rounded()
+    decoder.train()
+    for one in decoder.parameters():
+        one.grad = torch.ones_like(one)
+    torch.optim.AdamW(decoder.parameters(), lr=0.1, fused=True).step()
+    decoder.eval()
+    assert (decoder.rounded().token.weight - before.token.weight).abs().max() > 0.05
+    assert decoder.rounded() is decoder.rounded()
+
+
 @pytest.mark.parametrize("pays", [True, False])
 def test_auto_is_what_the_self_test_says(monkeypatch, pays):
     model = eight.model(match=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests import autoencoders, eight
+from tests import autoencoders, drawing, eight
 from tests.test_evaluation import batches
 
 from tuwen.evaluation import evaluate
@@ -28,6 +28,12 @@ def test_by_hand(found):
     assert found.figures["psnr"] == pytest.approx((-10 * each.log10()).mean().item(), rel=1e-4)
     mean = (data - data.mean(0)).square().mean().item()
     assert found.chance["mse"] == pytest.approx(mean, rel=1e-4)
+
+
+def test_of_errors_the_smallest_is_the_best_on_every_route(found):
+    assert "mse" in found.less and "psnr" not in found.less
+    model = drawing.model()
+    assert set(reconstructions.Judge(model, None).less) == {f"{name}_mse" for name in model.routes}
 
 
 def test_intervals_and_rows(found):

@@ -54,3 +54,8 @@ def test_a_point_has_no_bound():
         ConfigError, match="elbo needs a distribution of 'image', and its space gives points; set space.image=gaussian"
     ):
         Config().build()(point, BATCH)
+
+
+def test_a_pixel_without_spread():
+    with pytest.raises(ConfigError, match="objective.elbo: noise is 0; it is above 0"):
+        Config(likelihood="gaussian", noise=0).build()

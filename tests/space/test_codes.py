@@ -179,3 +179,18 @@ def test_pictures_come_back_from_their_codes(config):
         other = replace(made_of, tokens=model.spaces["image"].tokens_of(made_of.codes.roll(1, 0)))
         apart = model.decoders["image"].make(other) - batch.targets["image"].data / 255
     assert apart.square().mean() > found.chance["mse"]
+
+
+def test_numbers_of_two_levels_are_learned_too():
+    """Half of what comes in lies on either side, and gradients are as large as with three levels."""
+    found = {}
+    for levels in ((2,) * 6, (3,) * 6):
+        space = made(finite_scalar.Config(levels=levels))
+        given_PTD = torch.randn(4, 64, 6, requires_grad=True)
+        codes_PT, near_PTD, _ = space.quantise(given_PTD, None)
+        (near_PTD * torch.randn(6)).sum().backward()
+        found[levels[0]] = given_PTD.grad.abs().mean().item()
+        assert len(codes_PT.unique()) > 0.6 * min(space.size, 256)
+        step_PTD = space.values(codes_PT)
+        torch.testing.assert_close(step_PTD, near_PTD.detach())
+    assert found[2] > found[3] / 4

@@ -548,3 +548,25 @@ def test_a_file_in_the_place_of_the_model_is_said(tmp_path):
     with pytest.raises(CheckpointError, match=f"cannot write {place}: "):
         learn(place, steps=1)
     assert Path(place).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "objective.caption.route=captions",
+            "objective.caption.route is 'captions', .* Did you mean 'caption'. It has: ",
+        ),
+        ("objective.contrastive.second=txt", "objective.contrastive.second is 'txt', which recipe 'coca' has not"),
+        (
+            "decode.image=image_deconv",
+            "decode.image: no route of recipe 'coca' makes 'image'; it has the routes: caption ",
+        ),
+        ("fuse.x=mean", "fuse.x: no route of recipe 'coca' fuses by it"),
+        ("space.txt=projection", "space.txt: recipe 'coca' encodes no 'txt'; it encodes image, text"),
+    ],
+)
+def test_what_is_about_nothing_is_refused(tmp_path, setting, message):
+    """An objective of no route would learn nothing, and say nothing."""
+    with pytest.raises(ConfigError, match=message):
+        train(rows(8), out=tmp_path / "m", recipe="coca", settings=(*SETTINGS["coca"], setting), steps=2)

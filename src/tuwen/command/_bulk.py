@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from tuwen.data._files import UNREAD_SUFFIXES, is_picture, walk
+from tuwen.data._problem import LIMIT
 from tuwen.errors import DataError
 
 ROWS = 64
@@ -110,7 +111,7 @@ def _answer(run: Callable[[list[Any]], list[Any]], requests: Sequence[tuple[str,
         responses = run([request for _, request in requests])
     except DataError as error:
         if len(requests) == 1:
-            yield requests[0][0], error
+            yield requests[0][0], DataError(str(error).replace(LIMIT, "Make it smaller first."))
             return
         half = len(requests) // 2
         yield from _answer(run, requests[:half])

@@ -40,13 +40,18 @@ def read_all(verb: str, recipe: Recipe, data: str, *, settings: Sequence[str]) -
     """All rows of a data set. Arguments and errors: as `read_rows`."""
     from tuwen.data._dataset import open_data
 
+    return open_data(data, changed(verb, recipe, settings).data)
+
+
+def changed(verb: str, recipe: Recipe, settings: Sequence[str]) -> Recipe:
+    """With settings of how data is read. Arguments and errors: as `read_rows`."""
     for setting in settings:
         if not setting.startswith("data."):
             raise ConfigError(
                 f"--set {setting} has no effect here; {verb} takes settings of the data, as in data.text_column=title"
             )
         recipe = recipe.with_setting(setting)
-    return open_data(data, recipe.data)
+    return recipe
 
 
 def part_of(whole: Dataset, data: str, *, split: str, rows: int) -> Dataset:

@@ -33,6 +33,8 @@ class Request:
     """Folder that relative picture paths start from; empty: the folder of the table."""
     num: int = 0
     """With `scenes`: pictures to draw for training, beside those to validate and test; 0: as many as usual."""
+    set: tuple[str, ...] = ()
+    """A setting PATH=VALUE of how the data is read, as in data.max_pixels=400000000; give several."""
     check_pictures: bool = True
     """Reads every header and compares contents; off: counts only."""
 
@@ -69,8 +71,12 @@ def run(request: Request) -> Iterator[Response]:
 
 
 def _options(request: Request) -> Data:
+    from tuwen.command._read import changed
+    from tuwen.recipe import Recipe
+
     names = ("on_error", "image_column", "text_column", "label_column", "classes", "split_column", "root")
-    return Data(**{name: getattr(request, name) for name in names})
+    options = Data(**{name: getattr(request, name) for name in names})
+    return changed("data", Recipe(name="data", data=options), request.set).data
 
 
 def _with_num(path: str, num: int) -> str:

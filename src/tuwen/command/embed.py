@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tuwen._files import check_file, write_atomic
 from tuwen.command._vectors import Vector, open_sink
 from tuwen.errors import CannotError, ConfigError, DataError, ShapeError
 
@@ -101,6 +102,8 @@ def _check(request: Request) -> None:
         )
     if request.out:
         open_sink(request.out)
+    if request.html:
+        check_file(request.html)
 
 
 def _fields(model: Any, there: Sequence[str], asked: Sequence[str]) -> list[str]:
@@ -164,7 +167,6 @@ def _same_width(made: Sequence[Vector], width: int) -> int:
 def _write_map(request: Request, made: Sequence[Vector], samples: Mapping[str, Sample]) -> None:
     import numpy as np
 
-    from tuwen._files import write_atomic
     from tuwen.report.page import facts, page
     from tuwen.report.space import Dot, space_map
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuwen._files import check_file, write_atomic
 from tuwen.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def run(request: Request) -> Iterator[Response]:
     """
     if request.out.lower().endswith((".html", ".htm")):
         raise ConfigError(f"-o {request.out} would be JSON; a page is written with --html {request.out}")
+    for path in filter(None, (request.out, request.html)):
+        check_file(path)
     from tuwen.command._measure import measure_files, measure_model
 
     measured = (measure_files if request.captions or request.references else measure_model)(request)
@@ -130,7 +133,6 @@ def run(request: Request) -> Iterator[Response]:
 
 
 def _write(path: str, text: str) -> None:
-    from tuwen._files import write_atomic
 
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, text)

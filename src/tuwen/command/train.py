@@ -98,7 +98,10 @@ def run(request: Request, *, report: Callable[[dict[str, Any]], None] | None = N
 
 def _check(request: Request) -> None:
     """What can be said before torch is loaded."""
-    seconds_of(request.time_limit)
+    if request.time_limit and not seconds_of(request.time_limit):
+        raise ConfigError(f"--time-limit {request.time_limit} leaves no time; give some, as in 20m, or leave it out")
+    if request.steps < 0:
+        raise ConfigError(f"--steps is {request.steps}; give a number of steps, as in --steps 1000, or leave it out")
     if not request.out:
         raise ConfigError(
             f"it is not said where the model goes; add -o MODEL: tuwen train {request.data or 'DATA'} -o model"

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tuwen.data._config import Data
-from tuwen.data._problem import Problem, leave_out, place
+from tuwen.data._files import is_file
+from tuwen.data._problem import Problem, leave_out, place, torn
 from tuwen.data._words import count_words
 from tuwen.types import Sample
 
@@ -37,11 +38,16 @@ def clean(samples: Iterable[Sample], options: Data, problems: list[Problem]) -> 
 
 
 def _is_missing(sample: Sample, raw: Any, options: Data, problems: list[Problem]) -> bool:
-    if not isinstance(raw, os.PathLike) or Path(raw).is_file():
+    if not isinstance(raw, os.PathLike) or is_file(Path(raw)):
         return False
     remedy = "Set data.root to the folder that the paths start from."
-    leave_out(Problem(place(str(raw), sample.where), "is not there", remedy), options, problems)
+    leave_out(Problem(place(_short(str(raw)), sample.where), "is not there", remedy), options, problems)
     return True
+
+
+def _short(name: str) -> str:
+    """Bytes as text that stand where a path is meant are long."""
+    return name if len(name) <= 300 else f"{name[:80]}... ({len(name):,} characters)"
 
 
 def usable_captions(raw: Any, where: str, options: Data, problems: list[Problem]) -> Iterator[str]:
@@ -50,6 +56,9 @@ def usable_captions(raw: Any, where: str, options: Data, problems: list[Problem]
     for value in values:
         if not isinstance(value, str):
             what = Problem(where, "has a caption that is no text", "Give a string.", f"{type(value).__name__}")
+            leave_out(what, options, problems)
+        elif torn(value):
+            what = Problem(where, "has a caption with half a character", "Write it again.", f"{value[:40]!r}")
             leave_out(what, options, problems)
         elif not (caption := value.strip()):
             remedy = "It was dropped, the row stays; write one or remove it."

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tuwen.data._config import Data
 from tuwen.data._pixels import orientation, rgb, turn
-from tuwen.data._problem import SKIP, place
+from tuwen.data._problem import LIMIT, SKIP, place
 from tuwen.data._stored import loaded
 from tuwen.errors import DataError
 from tuwen.types import Located, Picture
@@ -229,7 +229,7 @@ def _inside(height: int, width: int, side: int) -> tuple[int, int]:
 def _check_size(width: int, height: int, format: str, max_pixels: int, name: str, where: str) -> None:
     if width * height > max_pixels:
         why = f"its header says {width} x {height} pixels ({format}), the limit is {max_pixels:,}"
-        raise _broken(name, where, why, "A limit that you trust is set with data.max_pixels.")
+        raise _broken(name, where, why, LIMIT)
 
 
 def _name(raw: Picture) -> str:

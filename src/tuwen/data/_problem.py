@@ -8,6 +8,13 @@ from tuwen.data._config import Data
 from tuwen.errors import DataError
 
 SKIP = 'Skip such rows with data.on_error="skip".'
+LIMIT = "A limit that you trust is set with data.max_pixels."
+"""Advice where a picture is larger than it; of no use to verbs that take no settings."""
+
+
+def torn(text: str) -> bool:
+    """Whether there is half a character in it, which no file in UTF-8 can hold."""
+    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuwen.data._config import Data
+from tuwen.data._files import is_picture
 from tuwen.data._problem import Problem, leave_out
 from tuwen.errors import DataError, MissingExtraError
 
@@ -83,6 +84,11 @@ def _text(file: Path) -> str:
 def _csv(file: Path, text: str, options: Data, problems: list[Problem]) -> Iterator[Row]:
     records = _records(file, text, options, problems)
     columns = [name.strip() for name in next(records)]
+    if any(map(is_picture, columns)):
+        raise DataError(
+            f"{file} begins with a row and not with the names of its columns ({', '.join(columns)[:60]}). Write one line above "
+            "it, such as file_name,text"
+        )
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise DataError(f"{file} has two columns called {twice[0]!r}. Rename one of them.")
@@ -100,8 +106,8 @@ def _csv(file: Path, text: str, options: Data, problems: list[Problem]) -> Itera
 def _records(file: Path, text: str, options: Data, problems: list[Problem]) -> Iterator[list[str]]:
     """The records of a CSV file, header first. A line with a broken quote costs that line, not the rest."""
     lines = list(io.StringIO(text, newline=""))
-    delimiter = "\t" if file.suffix.lower() in (".tsv", ".tab") else delimiter_of(lines[0])
-    start = 0
+    start = header = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    delimiter = "\t" if file.suffix.lower() in (".tsv", ".tab") else delimiter_of(lines[start])
     while start < len(lines):
         reader = csv.reader(islice(lines, start, None), delimiter=delimiter, strict=True)
         done = 0
@@ -116,7 +122,7 @@ def _records(file: Path, text: str, options: Data, problems: list[Problem]) -> I
             what = Problem(
                 f"{file.name}, line {line + 1}", "has an open quote", remedy, f"{error}; {lines[line].strip()[:60]}"
             )
-            if line == 0:
+            if line == header:
                 raise DataError(str(what)) from None
             leave_out(what, options, problems)
             start = line + 1

@@ -153,10 +153,7 @@ def _content(tar: tarfile.TarFile, info: tarfile.TarInfo) -> str | None:
         return None
     file = tar.extractfile(info)
     raw = file.read() if file else b""
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("utf-8", "replace")
+    return raw.decode("utf-8-sig", "surrogateescape")
 
 
 def _opened(address: str) -> IO[bytes]:

@@ -56,7 +56,12 @@ def read(path: str, options: Data, problems: list[Problem]) -> Iterator[Sample]:
     labelled = False
     for file in files:
         content = _content(file)
-        pictures = dict(_pictures(content, file, options, problems))
+        pictures: dict[Any, _Found] = {}
+        for number, picture in _pictures(content, file, options, problems):
+            if pictures.setdefault(number, picture).name != picture.name:
+                remedy = "Give each picture an id of its own; files that were joined count from the start again."
+                what = Problem(picture.where, "has the id of an earlier picture", remedy, f"id {number!r}")
+                leave_out(what, options, problems)
         for number, picture in pictures.items():
             pictures[number] = found.setdefault(f"{picture.split}/{picture.name}", picture)
         _annotate(content, pictures, file, options, problems)
@@ -114,7 +119,7 @@ def _pictures(
     )
     for row, image in enumerate(content["images"], 1):
         where = f"row {row} of images in {file.name}"
-        if not isinstance(image, dict) or not image.get("file_name") or "id" not in image:
+        if not isinstance(image, dict) or not image.get("file_name") or not isinstance(image.get("id"), int | str):
             what = Problem(where, "has no id or file_name", 'Give "id" and "file_name".')
             leave_out(what, options, problems)
         else:
@@ -128,7 +133,8 @@ def _annotate(
     names = {one.get("id"): str(one.get("name")) for one in content.get("categories") or () if isinstance(one, dict)}
     for row, one in enumerate(content["annotations"], 1):
         where = f"row {row} of annotations in {file.name}"
-        picture = pictures.get(one.get("image_id")) if isinstance(one, dict) else None
+        of = one.get("image_id") if isinstance(one, dict) else None
+        picture = pictures.get(of) if isinstance(of, int | str) else None
         if picture is None:
             number = one.get("image_id") if isinstance(one, dict) else one
             what = Problem(where, "is of a picture that is not listed", "Add it to images.", f"image_id {number!r}")

@@ -25,7 +25,7 @@ from tuwen.data._files import (
     walk,
 )
 from tuwen.data._problem import Problem, leave_out
-from tuwen.data._rows import rows_of
+from tuwen.data._rows import SUFFIXES, rows_of
 from tuwen.data._samples import samples_from_rows
 from tuwen.errors import DataError
 from tuwen.types import Sample
@@ -44,8 +44,11 @@ def recognise(path: str) -> float:
     names = [name for name, _ in zip(_some_names(path), range(2000), strict=False)]
     if any(name in METADATA for name in names):
         return 0.9
-    pictures, texts = any(map(is_picture, names)), any(name.lower().endswith(".txt") for name in names)
-    return 0.8 if pictures and texts else 0.5 if pictures else 0.2 if texts else 0.0
+    pictures = {of for name in names if is_picture(name) for of in (name, Path(name).stem)}
+    texts = [Path(name).stem for name in names if name.lower().endswith(".txt")]
+    if any(stem in pictures for stem in texts):
+        return 0.8
+    return 0.5 if pictures else 0.2 if texts else 0.0
 
 
 def read(path: str, options: Data, problems: list[Problem]) -> Iterator[Sample]:
@@ -79,7 +82,7 @@ def _some_names(path: str) -> Iterator[str]:
 def _with_metadata(
     root: Path, tables: list[Path], files: list[Path], options: Data, problems: list[Problem]
 ) -> Iterator[Sample]:
-    named: set[Path] = set()
+    named: set[str] = set()
     for table in tables:
         rows = list(rows_of(table, options, problems))
         if not rows:
@@ -89,9 +92,9 @@ def _with_metadata(
         rows = [(where.replace(table.name, name), row) for where, row in rows]
         for sample in samples_from_rows(rows, table.parent, name, options, problems, split):
             if isinstance(sample.fields["image"], Path):
-                named.add(sample.fields["image"])
+                named.add(os.path.abspath(sample.fields["image"]))
             yield sample
-    others = [file for file in files if is_picture(file.name) and file not in named]
+    others = [file for file in files if is_picture(file.name) and os.path.abspath(file) not in named]
     if others:
         remedy = "They are kept without captions; add rows for them or move them away."
         where = f"{len(others)} pictures of {root.name}, the first {others[0].relative_to(root).as_posix()},"
@@ -112,10 +115,20 @@ def _with_texts(root: Path, files: list[Path], options: Data, problems: list[Pro
         name = orphan.relative_to(root).as_posix()
         leave_out(Problem(name, "has no picture of the same stem", remedy), options, problems)
     told = _shared_out(could)
+    problems += _unread_tables(root, files) if pictures and not told else []
     labels = {} if told else _labels(root, pictures)
     for picture in pictures:
         captions = [line for text in told.get(picture, ()) for line in _lines(text, root, options, problems)]
         yield _sample(root, picture, captions, labels)
+
+
+def _unread_tables(root: Path, files: list[Path]) -> list[Problem]:
+    """What is said of tables beside pictures without captions: which of them counts is not known."""
+    tables = [file.name for file in files if file.parent == root and file.suffix.lower() in SUFFIXES - {".txt"}]
+    if not tables:
+        return []
+    remedy = f"Name the one that counts, as in {root / tables[0]}, or call it metadata{Path(tables[0]).suffix.lower()}."
+    return [Problem(", ".join(tables[:5]), "beside the pictures may hold captions, and is not read", remedy)]
 
 
 def _fit(text: Path, picture: Path) -> tuple[bool, bool]:
@@ -189,5 +202,9 @@ def _lines(text: Path, root: Path, options: Data, problems: list[Problem]) -> li
         detail = f"byte 0x{error.object[error.start]:02x}"
         problem = Problem(name, "is not UTF-8", "Save the file as UTF-8; the picture is kept.", detail)
         leave_out(problem, options, problems)
+        return []
+    except OSError as error:  # a link to nothing, say
+        remedy = "Mend the file or the link; the picture is kept."
+        leave_out(Problem(name, "cannot be read", remedy, error.strerror or ""), options, problems)
         return []
     return [line for line in content.split("\n") if line.strip()] or [""]

@@ -24,7 +24,7 @@ from typing import Any
 from tuwen.data._columns import TEXT_NAMES
 from tuwen.data._config import Data
 from tuwen.data._files import is_picture, is_sound, is_split, split_name, walk
-from tuwen.data._problem import Problem, leave_out
+from tuwen.data._problem import Problem, leave_out, torn
 from tuwen.data._rows import Row
 from tuwen.data._samples import samples_from_rows
 from tuwen.data._tar import Member, Part, filesystem, is_url, members
@@ -143,12 +143,19 @@ def _row(
             row |= _object(member, where, options, problems)
     for ending, member in files.items():
         part = Part(address, member.name, member.start, member.size)
+        kind = "image" if is_picture(member.name) else "audio" if is_sound(member.name) else ""
+        if kind in row:
+            what = f"has several members of the field {kind}"
+            remedy = "Give each row a name of its own, without a dot before the ending; the last counts."
+            leave_out(Problem(where, what, remedy, member.name), options, problems)
         if is_picture(member.name):
             row["image"] = part
         elif is_sound(member.name):
             row["audio"] = part
         elif ending.endswith("cls"):
             row["label"] = (member.content or "").strip()
+        elif member.content is not None and not ending.endswith("json") and torn(member.content):
+            leave_out(Problem(where, "is not UTF-8", "Write that member again.", member.name), options, problems)
         elif member.content is not None and not ending.endswith("json"):
             row["text"] = [line for line in member.content.split("\n") if line.strip()]
         elif member.content is None:

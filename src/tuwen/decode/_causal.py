@@ -89,6 +89,12 @@ class Causal(nn.Module):
         state.length += 1
         return self.norm(x_BKD)
 
+    def train(self, mode: bool = True) -> Any:
+        """As of any module; weights that are to change give up their rounded copy, as not every optimiser leaves a trace."""
+        if mode:
+            self._copied = None
+        return super().train(mode)
+
     def rounded(self) -> Any:
         """Itself with weights in bfloat16, which steps sooner where a machine multiplies faster in it; the copy is made once
         for weights that stay as they are."""

@@ -49,7 +49,7 @@ def _routes(model: CrossModal) -> dict[str, str]:
 class Judge:
     """Collects the probabilities of each route that makes labels."""
 
-    less = ("ece",)
+    less: tuple[str, ...] = ("ece",)
     """Figures of which the smallest is the best."""
 
     def __init__(self, model: CrossModal, asked: Asked):
@@ -59,6 +59,7 @@ class Judge:
             "" if alone or name == "classify" else f"{name}_": _Seen(model, name, field)
             for name, field in fields.items()
         }
+        self.less = tuple(f"{prefix}ece" for prefix in self.seen)
 
     def add(self, made: Made, batch: Batch) -> None:
         """Takes a batch that has run through the model."""

@@ -45,11 +45,12 @@ def _routes(model: CrossModal) -> dict[str, str]:
 class Judge:
     """Collects the errors of each picture."""
 
-    less = ("mse",)
+    less: tuple[str, ...] = ("mse",)
     """Figures of which the smallest is the best."""
 
     def __init__(self, model: CrossModal, asked: Asked):
         self.model, self.routes = model, _routes(model)
+        self.less = tuple(f"{before}mse" for before in self.routes.values())
         self.errors: dict[str, list[dict[str, Tensor]]] = {name: [] for name in self.routes}
         self.targets: dict[str, list[Tensor]] = {name: [] for name in self.routes}
         self.found: dict[str, dict[str, Any]] = {}

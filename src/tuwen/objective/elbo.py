@@ -53,7 +53,12 @@ class Elbo:
         ConfigError: the space of the latent is no distribution.
     """
 
+    less = ("reconstruction", "kl")
+    """Reports of which the smallest is the best."""
+
     def __init__(self, config: Config):
+        if config.likelihood == "gaussian" and not config.noise > 0:
+            raise ConfigError(f"objective.elbo: noise is {config.noise}; it is above 0, for example 0.1")
         self.config = config
 
     def __call__(self, made: Made, batch: Batch) -> Terms:

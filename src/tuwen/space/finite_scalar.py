@@ -53,7 +53,9 @@ class FiniteScalar(Codes):
     def quantise(self, given_PTD: Tensor, mask_PT: Tensor | None) -> tuple[Tensor, Tensor, Terms]:
         half_D = (self.level_D - 1) * 1.001 / 2
         offset_D = torch.where(self.level_D % 2 == 0, 0.5, 0.0)
-        bound_PTD = (given_PTD + (offset_D / half_D).atanh()).tanh() * half_D - offset_D
+        # of two levels the middle stays where it is: shifted, it would lie where nothing is learned
+        shift_D = torch.where(self.level_D == 2, 0.0, (offset_D / half_D).atanh())
+        bound_PTD = (given_PTD + shift_D).tanh() * half_D - offset_D
         step_PTD = bound_PTD.round()
         codes_PT = ((step_PTD + self.level_D // 2).long() * self.place_D).sum(-1)
         near_PTD = (bound_PTD + (step_PTD - bound_PTD).detach()) / (self.level_D // 2)

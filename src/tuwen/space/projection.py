@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from tuwen.errors import ShapeError
+from tuwen.errors import ConfigError, ShapeError
 from tuwen.layers import AttentionPool, Dropout, masked_max, masked_mean
 from tuwen.types import Latent, Widths
 
@@ -50,6 +50,8 @@ class Projection(nn.Module):
 
     def __init__(self, config: Config, widths: Widths):
         super().__init__()
+        if not config.scale > 0:
+            raise ConfigError(f"space.projection: scale is {config.scale}; it is above 0, for example 14.3")
         self.config = config
         self.widths = Widths(config.width or widths.tokens, config.embed or config.width or widths.tokens)
         self.dropout = Dropout(config.dropout)

@@ -45,7 +45,7 @@ def seconds_of_a_step(run: Run) -> float:
         optimiser.step()
         optimiser.zero_grad()
         took_s = time.monotonic() - began
-    set_random_states(random)
+    set_random_states(random, run.machine.device)
     run.model.load_state_dict(before, strict=False)
     return took_s
 

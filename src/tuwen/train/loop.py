@@ -30,7 +30,7 @@ from tuwen.train.looks import Looks
 from tuwen.train.optimiser import Average, learned_tensors, make_optimiser, restore_learned, set_lr, trainable
 from tuwen.train.pairs import asked_for, own_pairs
 from tuwen.train.setup import Setup
-from tuwen.train.sources import Rows, derived_fields, learned_routes, make_sources, usable
+from tuwen.train.sources import Rows, check_names, derived_fields, learned_routes, make_sources, usable
 from tuwen.types import Batch, Made, Terms
 
 _FIRST = 20
@@ -140,6 +140,7 @@ class Run:
     def check(self) -> None:
         """Refuses what cannot work, and says what the stage will cost, before the first step of all stages."""
         check_metric(self.objectives, self.recipe.train.metric)
+        check_names(self.recipe)
         self.setup.turn_to(self.number)
         self._open(self.setup.rows)
         self.looks.check()

@@ -229,7 +229,7 @@ def restore_learned(
     for name, value in average.weights.items():
         value.copy_(tensors[f"average.{name}"])
     restore_optimiser(model, optimiser, tensors)
-    set_random_states(tensors)
+    set_random_states(tensors, next(model.parameters()).device)
 
 
 def optimiser_tensors(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

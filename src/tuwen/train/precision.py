@@ -39,13 +39,17 @@ def random_states(device: torch.device) -> dict[str, torch.Tensor]:
     """States of the random generators that dropout on this device draws from, by name."""
     states = {"random": torch.get_rng_state()}
     if device.type != "cpu":
-        states[f"random.{device.type}"] = torch.get_device_module(device).get_rng_state()
+        states[f"random.{device.type}"] = torch.get_device_module(device).get_rng_state(*_numbered(device))
     return states
 
 
-def set_random_states(states: Mapping[str, torch.Tensor]) -> None:
-    """Sets what `random_states` gave; a generator whose device is not here is left alone."""
+def set_random_states(states: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Sets what `random_states` gave for this device; that of a device of another kind is left alone."""
     torch.set_rng_state(states["random"])
-    for kind, there in (("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())):
-        if there and f"random.{kind}" in states:
-            torch.get_device_module(kind).set_rng_state(states[f"random.{kind}"])
+    if f"random.{device.type}" in states:
+        torch.get_device_module(device).set_rng_state(states[f"random.{device.type}"], *_numbered(device))
+
+
+def _numbered(device: torch.device) -> tuple[torch.device, ...]:
+    """The device, where there may be several of its kind."""
+    return (device,) if device.type == "cuda" else ()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from tuwen.data._columns import is_given
-from tuwen.errors import DataError
+from tuwen.errors import ConfigError, DataError, did_you_mean
 from tuwen.model import CrossModal
 from tuwen.recipe import Recipe
 from tuwen.train.cache import Cached
@@ -137,6 +137,28 @@ def learned_routes(recipe: Recipe) -> dict[str, Route]:
     for config in recipe.objective.values():
         routes |= config.routes(recipe.routes) if hasattr(config, "routes") else {}
     return routes
+
+
+def check_names(recipe: Recipe) -> None:
+    """Refuses objectives that are about a route or a latent that is not there: they would learn nothing, and say nothing.
+
+    Raises:
+        ConfigError: says what there is.
+    """
+    routes = learned_routes(recipe)
+    latents = {*recipe.encode, *(name for route in routes.values() for name in route.given)}
+    latents |= {name for name, route in routes.items() if route.fuse}
+    for name, config in recipe.objective.items():
+        for setting, there in (
+            ("route", set(routes)),
+            *((one, latents) for one in ("first", "second", "latent", "given")),
+        ):
+            value = getattr(config, setting, "")
+            if isinstance(value, str) and value and value not in there:
+                raise ConfigError(
+                    f"objective.{name}.{setting} is {value!r}, which recipe {recipe.name!r} has not."
+                    f"{did_you_mean(value, there)} It has: {', '.join(sorted(there))}."
+                )
 
 
 def make_caches(

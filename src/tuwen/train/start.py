@@ -108,14 +108,18 @@ def _typed(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+_LEARNED = ("tokenizer", "vocabulary", "unit", "weighting", "shortest", "longest", "features", "min_texts", "source")
+"""Settings that count when a part is fitted to its data, and not afterwards."""
+
+
 def _check_words(recipe: Recipe, before: Recipe, places: Sequence[str]) -> None:
-    """Raises ConfigError where words are taken over and the recipe asks for others."""
+    """Raises ConfigError where what a part learned of its data is taken over, and the recipe asks for what would change it."""
     for place in places:
         section, _, name = place.partition(".")
         here, there = getattr(recipe, section)[name], getattr(before, section)[name]
-        for setting in ("tokenizer", "vocabulary"):
+        for setting in _LEARNED:
             asked, kept = getattr(here, setting, None), getattr(there, setting, None)
-            if asked != kept:
+            if asked != kept and (setting != "source" or (asked and kept)):
                 raise ConfigError(
                     f"{recipe.train.start_from} does not fit the recipe: {place}.{setting} is {kept} there and {asked} here, "
                     f"and its words are kept. Set {place}.{setting}={kept}, or leave -r out."
