@@ -133,7 +133,6 @@ def run(request: Request) -> Iterator[Response]:
 
 
 def _write(path: str, text: str) -> None:
-
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, text)
 
