@@ -114,7 +114,11 @@ def test_what_the_command_line_writes():
     [response] = run(model(), [request])
     assert isinstance(picture(model(), request, response), Image.Image)
     with pytest.raises(ConfigError, match=r"was not asked for; add --attention, or write captions with -o FILE\.csv"):
+        picture(model(), replace(request, attention=False), replace(response, attention=()))
+    with pytest.raises(ConfigError, match="the caption is empty, so that there is nothing to draw for"):
         picture(model(), request, replace(response, attention=()))
+    with pytest.raises(ConfigError, match="there is no caption to draw for: too unsure"):
+        picture(model(), request, replace(response, abstained="too unsure", attention=()))
 
 
 def test_a_decoder_without_attention_says_which_recipe_has_it():

@@ -149,10 +149,8 @@ def check_names(recipe: Recipe) -> None:
     latents = {*recipe.encode, *(name for route in routes.values() for name in route.given)}
     latents |= {name for name, route in routes.items() if route.fuse}
     for name, config in recipe.objective.items():
-        for setting, there in (
-            ("route", set(routes)),
-            *((one, latents) for one in ("first", "second", "latent", "given")),
-        ):
+        asked = ("first", "second", "latent", *(() if getattr(config, "patches", False) else ("given",)))
+        for setting, there in (("route", set(routes)), *((one, latents) for one in asked)):
             value = getattr(config, setting, "")
             if isinstance(value, str) and value and value not in there:
                 raise ConfigError(
