@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import types as python_types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tuwen import registry
+from tuwen._typed import no_field, parsed, set_field
 from tuwen.data._config import Data
 from tuwen.errors import ConfigError, did_you_mean
 from tuwen.types import Route
@@ -261,9 +261,9 @@ class Recipe:
             raise ConfigError(f"--set takes path=value, got {setting!r}; for example --set train.lr=1e-3")
         section, *rest = path.strip().split(".")
         if section in ("data", "train") and len(rest) == 1:
-            return replace(self, **{section: _set_field(getattr(self, section), path, rest[0], text)})
+            return replace(self, **{section: set_field(getattr(self, section), path, rest[0], text)})
         if section == "weight" and len(rest) == 1:
-            return replace(self, weight={**self.weight, rest[0]: _parse(float, text, path)})
+            return replace(self, weight={**self.weight, rest[0]: parsed(float, text, path)})
         if section == "stages" and len(rest) == 2:
             return replace(self, stages=self._changed_stage(path, rest[0], rest[1], text))
         if section in PART_SECTIONS and rest:
@@ -283,7 +283,7 @@ class Recipe:
                 f"It has: {', '.join(names)}." if names else "It learns everything at once: train.steps, train.lr, ..."
             )
             raise ConfigError(f"recipe {self.name!r} has no stage {name!r}.{did_you_mean(name, names)} {has}")
-        return tuple(_set_field(one, path, field, text) if one.name == name else one for one in self.stages)
+        return tuple(set_field(one, path, field, text) if one.name == name else one for one in self.stages)
 
     def _changed_part(self, section: str, parts: dict[str, Any], rest: list[str], path: str, text: str) -> Any:
         name = rest[0]
@@ -295,7 +295,7 @@ class Recipe:
             )
         if len(rest) > 2:
             raise ConfigError(f"{path!r} is too deep; a setting is {section}.{name}.FIELD=VALUE")
-        return _set_field(parts[name], path, rest[1], text)
+        return set_field(parts[name], path, rest[1], text)
 
 
 def name_of(config: Any) -> tuple[str, str]:
@@ -340,7 +340,7 @@ def load_fields(cls: Any, where: str, raw: Mapping[str, Any]) -> Any:
     """A dataclass from a mapping; lists become tuples where the field is one."""
     known = {f.name for f in dataclasses.fields(cls)}
     for name in raw.keys() - known:
-        raise ConfigError(_no_field(where, name, cls))
+        raise ConfigError(no_field(where, name, cls))
     hints = typing.get_type_hints(cls)
     values = {}
     for name, value in raw.items():
@@ -350,53 +350,6 @@ def load_fields(cls: Any, where: str, raw: Mapping[str, Any]) -> Any:
         return cls(**values)
     except TypeError as error:
         raise ConfigError(f"{where}: {error}") from error
-
-
-def _no_field(where: str, name: str, cls: Any) -> str:
-    known = [f.name for f in dataclasses.fields(cls)]
-    near = did_you_mean(name, known).replace(" Did", "; did").rstrip()
-    return (
-        f"{where} has no field {name!r}{near} Fields: {', '.join(known)}."
-        if near
-        else (f"{where} has no field {name!r}. Fields: {', '.join(known)}.")
-    )
-
-
-def _set_field(config: Any, path: str, name: str, text: str) -> Any:
-    where = path.rpartition(".")[0]
-    if name not in {f.name for f in dataclasses.fields(config)}:
-        raise ConfigError(_no_field(where, name, type(config)))
-    kind = typing.get_type_hints(type(config))[name]
-    return replace(config, **{name: _parse(kind, text, path)})
-
-
-def _parse(kind: Any, text: str, path: str) -> Any:
-    """The value that `text` spells for a field of type `kind`."""
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal:
-        if text not in args:
-            raise ConfigError(f"{path} is one of {', '.join(args)}, got {text!r}.{did_you_mean(text, args)}")
-        return text
-    if origin is tuple:
-        inner = args[0] if args else str
-        found = tuple(_parse(inner, piece.strip(), path) for piece in text.strip("()[]").split(",") if piece.strip())
-        if args and args[-1] is not ... and len(found) != len(args):
-            raise ConfigError(f"{path} is {len(args)} values with commas between, got {text!r}")
-        return found
-    if origin in (typing.Union, python_types.UnionType):
-        if text.lower() in ("none", "null", "") and type(None) in args:
-            return None
-        return _parse(next(a for a in args if a is not type(None)), text, path)
-    if kind is bool:
-        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-            raise ConfigError(f"{path} is true or false, got {text!r}")
-        return text.lower() in ("true", "1", "yes")
-    if kind in (int, float):
-        try:
-            return kind(float(text)) if kind is int and float(text).is_integer() else kind(text)
-        except ValueError:
-            raise ConfigError(f"{path} is {'a whole number' if kind is int else 'a number'}, got {text!r}") from None
-    return text
 
 
 def _upgrade(raw: dict[str, Any]) -> dict[str, Any]:

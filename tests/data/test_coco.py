@@ -151,3 +151,11 @@ def test_an_id_that_is_a_list(tmp_path):
     )
     data = open_data(file, SKIP)
     assert [s.fields["text"] for s in data] == [["a cat"]] and len(data.problems) == 2
+
+
+def test_a_category_whose_id_is_a_list(tmp_path):
+    put(tmp_path, "1.jpg", "2.jpg")
+    kinds = [{"id": [1], "name": "odd"}, *CATEGORIES]
+    things = [*THINGS, {"image_id": 2, "category_id": [1]}]
+    data = open_data(write(tmp_path / "instances.json", images=IMAGES, annotations=things, categories=kinds), SKIP)
+    assert [s.fields["label"] for s in data] == [["cat", "dog"], []] and len(data.problems) == 1

@@ -216,3 +216,9 @@ def test_words_that_are_not_utf_8(tmp_path):
         open_data(file)
     for _ in range(2):  # also from the index
         assert captions(open_data(file, SKIP)) == {"1.jpg": [], "2.jpg": []}
+
+
+def test_what_json_says_of_a_picture_is_no_second_one(tmp_path):
+    words = json.dumps({"image": "dogs/1.jpg", "caption": "a dog"}).encode()
+    data = open_data(shard(tmp_path / "a.tar", ("1.jpg", picture(1)), ("1.json", words)))
+    assert captions(data) == {"1.jpg": ["a dog"]} and not data.problems

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tuwen.data._problem import SKIP
+from tuwen.data._problem import bare
 from tuwen.errors import ConfigError, DataError
 from tuwen.types import Located
 
@@ -132,4 +132,4 @@ def _unread(model: Any, rows: Sequence[Sample], options: Data, *, targets: bool)
 
 def _first(broken: Mapping[str, str]) -> str:
     """Why the first row cannot be read, without the advice to skip it."""
-    return next(iter(broken.values())).removesuffix(SKIP).strip()
+    return bare(next(iter(broken.values())))

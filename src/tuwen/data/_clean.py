@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from tuwen.data._config import Data
-from tuwen.data._files import is_file
 from tuwen.data._problem import Problem, leave_out, place, torn
 from tuwen.data._words import count_words
 from tuwen.types import Sample
@@ -38,7 +37,7 @@ def clean(samples: Iterable[Sample], options: Data, problems: list[Problem]) -> 
 
 
 def _is_missing(sample: Sample, raw: Any, options: Data, problems: list[Problem]) -> bool:
-    if not isinstance(raw, os.PathLike) or is_file(Path(raw)):
+    if not isinstance(raw, os.PathLike) or os.path.isfile(raw):
         return False
     remedy = "Set data.root to the folder that the paths start from."
     leave_out(Problem(place(_short(str(raw)), sample.where), "is not there", remedy), options, problems)

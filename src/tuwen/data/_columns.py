@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from tuwen.data._config import Data
-from tuwen.data._files import is_file, is_picture, is_sound, is_split, picture_path
+from tuwen.data._files import is_picture, is_sound, is_split, picture_path
 from tuwen.data._rows import Row
 from tuwen.data._stored import Stored
 from tuwen.errors import DataError, did_you_mean
@@ -170,7 +170,9 @@ def _image_column(known: list[str], rows: Sequence[Row], folder: Path) -> str | 
     for column in known:
         values = _values(rows, column, 20)
         if values and all(_is_like_picture(value) for value in values):
-            there = [v for v in values if not isinstance(v, str) or is_picture(v) or is_file(picture_path(folder, v))]
+            there = [
+                v for v in values if not isinstance(v, str) or is_picture(v) or os.path.isfile(picture_path(folder, v))
+            ]
             if len(there) == len(values):
                 return column
     addresses = [column for column in named if _is_address(_first(rows, column))]

@@ -100,16 +100,8 @@ def find_pictures(file: Path, names: Sequence[str], root: str = "") -> Path:
     return starts[0]
 
 
-def is_file(path: Path) -> bool:
-    """Whether a file is there; what is too long for a name is none."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False
-
-
 def _holds(root: Path, names: Sequence[str]) -> bool:
-    return any(is_file(picture_path(root, name)) for name in names)
+    return any(os.path.isfile(picture_path(root, name)) for name in names)
 
 
 def _below(folder: Path) -> list[Path]:
@@ -124,6 +116,6 @@ def _below(folder: Path) -> list[Path]:
 def picture_path(root: Path, name: str) -> Path:
     """`name` below `root`; backslashes of other systems are understood where they do not name a file."""
     path = root / name
-    if "\\" in name and not is_file(path):
+    if "\\" in name and not os.path.isfile(path):
         path = root / name.replace("\\", "/")
     return path

@@ -12,6 +12,11 @@ LIMIT = "A limit that you trust is set with data.max_pixels."
 """Advice where a picture is larger than it; of no use to verbs that take no settings."""
 
 
+def bare(message: str) -> str:
+    """Why a row cannot be used, without the advice to skip it."""
+    return message.removesuffix(SKIP).strip()
+
+
 def torn(text: str) -> bool:
     """Whether there is half a character in it, which no file in UTF-8 can hold."""
     return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)

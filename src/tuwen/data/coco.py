@@ -130,7 +130,8 @@ def _annotate(
     content: dict[str, Any], pictures: dict[Any, _Found], file: Path, options: Data, problems: list[Problem]
 ) -> None:
     """Gives the pictures their captions and categories."""
-    names = {one.get("id"): str(one.get("name")) for one in content.get("categories") or () if isinstance(one, dict)}
+    listed = [one for one in content.get("categories") or () if isinstance(one, dict)]
+    names = {one["id"]: str(one.get("name")) for one in listed if isinstance(one.get("id"), int | str)}
     for row, one in enumerate(content["annotations"], 1):
         where = f"row {row} of annotations in {file.name}"
         of = one.get("image_id") if isinstance(one, dict) else None
@@ -141,7 +142,7 @@ def _annotate(
             leave_out(what, options, problems)
         elif "caption" in one:
             picture.captions.append(one["caption"])
-        elif one.get("category_id") in names:
+        elif isinstance(one.get("category_id"), int | str) and one["category_id"] in names:
             picture.categories.add(names[one["category_id"]])
         elif "category_id" in one:
             detail = f"category_id {one['category_id']!r}"

@@ -144,7 +144,7 @@ def _row(
     for ending, member in files.items():
         part = Part(address, member.name, member.start, member.size)
         kind = "image" if is_picture(member.name) else "audio" if is_sound(member.name) else ""
-        if kind in row:
+        if isinstance(row.get(kind), Part):  # what the JSON says of it may stand there too
             what = f"has several members of the field {kind}"
             remedy = "Give each row a name of its own, without a dot before the ending; the last counts."
             leave_out(Problem(where, what, remedy, member.name), options, problems)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuwen.data._problem import SKIP
+from tuwen.data._problem import bare
 from tuwen.decode.label import labels_of
 from tuwen.judge._drawn import drawable, reads, request
 from tuwen.judge._eyes import MOST_KNOWN, Glance
@@ -129,7 +129,7 @@ class Judge:
         if broken := self.eyes.broken:
             found.append(
                 f"memorised leaves out {len(broken)} training pictures that cannot be read; the first: "
-                + next(iter(broken.values())).removesuffix(SKIP).strip()
+                + bare(next(iter(broken.values())))
             )
         return found
 
