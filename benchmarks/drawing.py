@@ -275,8 +275,10 @@ def fashion(args: argparse.Namespace, seed: int, folder: Path) -> None:
     for name, pictures in peers(args, parts, limit_s, num):
         print(f"| {name} | | | {' | '.join(eye.figures(pictures))} |", flush=True)
         keep_sheet(args, f"fashion-{name}", pictures)
-    if asked := [*real, *other][: args.teach]:
-        pictures, _ = drawn(model, [row.fields["text"][0] for row in asked], ways(args, model)[0])
+    if asked := [row for _, row in zip(range(args.teach), itertools.cycle(parts["test"]), strict=False)]:
+        # Guidance draws what is typical; a classifier learns from what differs.
+        way = {**ways(args, model)[0], "guidance": 1.0} if ways(args, model)[0] else {}
+        pictures, _ = drawn(model, [row.fields["text"][0] for row in asked], way)
         right = of_drawn(args, pictures, parts, asked)
         print(f"a classifier that learned from {len(pictures)} drawn pictures alone: {right:.4f} of real ones")
 
