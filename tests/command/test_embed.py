@@ -9,8 +9,8 @@ from tests import eight
 
 from tuwen import cli
 from tuwen.command import _ask
-from tuwen.command._vectors import Vector, open_sink
 from tuwen.command.embed import Request, run, show
+from tuwen.data._vectors import Vector, open_sink, read_vectors
 from tuwen.errors import CannotError, ConfigError, DataError, MissingExtraError
 
 
@@ -114,7 +114,7 @@ def test_a_field_that_the_data_lacks(photos, tmp_path):
 
 def test_without_pyarrow(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"writing Parquet .* needs the extra 'parquet': pip install"):
+    with pytest.raises(MissingExtraError, match=r"Parquet .* needs the extra 'parquet': pip install"):
         open_sink("v.parquet")
 
 
@@ -125,3 +125,38 @@ def test_no_vectors_at_all(tmp_path):
     with open_sink(str(tmp_path / "w.npy")) as sink:
         sink.write([Vector(key="a", field="text", text="b", place=np.ones(2, np.float32))])
     assert np.load(tmp_path / "w.npy").shape == (1, 2)
+
+
+def test_a_file_of_lines_that_is_not_of_vectors_stays(photos, tmp_path):
+    """data.npy would replace data.jsonl: the rows of the user."""
+    rows = tmp_path / "data.jsonl"
+    for text in ('{"image": "a.jpg", "text": "a"}\n', "no JSON\n", "[1]\n"):
+        rows.write_text(text)
+        with pytest.raises(
+            ConfigError, match=r"would write data\.jsonl beside it, which is there and is not about vectors"
+        ):
+            next(run(Request(model="m", data=photos, out=str(tmp_path / "data.npy"))))
+        assert rows.read_text() == text
+    rows.unlink()
+    for _ in range(2):  # its own it may replace
+        next(run(Request(model="m", data=photos, out=str(tmp_path / "data.npy"))))
+    assert len(read_vectors(str(tmp_path / "data.npy"))) == 24
+
+
+@pytest.mark.parametrize("name", ["v.npy", "v.parquet"])
+def test_any_text_and_any_name_come_back(tmp_path, name):
+    """Separators of lines and paragraphs; a file name that is not UTF-8, which Parquet cannot hold as it is."""
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
+    with open_sink(str(tmp_path / name)) as sink:
+        sink.write([Vector(key="caf\udce9", field="text", text="a\u2028b\x85c\x0bd", place=np.ones(2, np.float32))])
+    [one] = read_vectors(str(tmp_path / name))
+    assert one.text == "a\u2028b\x85c\x0bd" and one.key == ("caf\\udce9" if name.endswith("parquet") else "caf\udce9")
+
+
+def test_a_table_without_vectors(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs the extra 'parquet'")
+    with open_sink(str(tmp_path / "v.parquet")) as sink:
+        sink.write([])
+    assert parquet.read_table(tmp_path / "v.parquet").column_names == ["key", "field", "text", "vector"]
+    assert read_vectors(str(tmp_path / "v.parquet")) == []

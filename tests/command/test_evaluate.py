@@ -12,7 +12,7 @@ from tuwen import cli
 from tuwen.command import _ask, _measure, _read
 from tuwen.command.evaluate import Request, run, show
 from tuwen.directory import save
-from tuwen.errors import CannotError, ConfigError, DataError
+from tuwen.errors import CannotError, CheckpointError, ConfigError, DataError, TuwenError
 
 
 @pytest.fixture
@@ -429,3 +429,28 @@ def test_training_rows_are_not_compared_with_themselves(drawings, tmp_path):
 def test_a_page_without_a_network_shows_the_first_ones(drawings, tmp_path):
     [response] = run(Request(**drawings, html=str(tmp_path / "p.html")))
     assert "fid" not in response.figures and "Of the first 12 rows." in (tmp_path / "p.html").read_text("utf-8")
+
+
+def test_what_is_read_is_not_replaced(data, tmp_path):
+    given = {"captions": str(tmp_path / "c.json"), "references": str(tmp_path / "r.json")}
+    for more in ({"out": given["captions"]}, {"html": f"{tmp_path}/../{tmp_path.name}/r.json"}):
+        with pytest.raises(ConfigError, match="json would be replaced, and is read; name another file"):
+            next(run(Request(**given, **more)))
+    with pytest.raises(ConfigError, match="a.json would be replaced, and is read"):
+        next(run(Request(model="m", data=data, out="a.json", html="a.json")))
+
+
+def test_what_it_is_compared_with_is_read_before_minutes_are_spent(data, tmp_path, monkeypatch):
+    def opened(path, device, **more):
+        if path != "m":
+            raise CheckpointError(f"there is no model directory {path}")
+        return eight.model()
+
+    monkeypatch.setattr(_ask, "open_model", opened)
+    monkeypatch.setattr(_measure, "_evaluated", lambda *some: pytest.fail("the model is judged first"))
+    for wrong, said in (
+        (str(tmp_path / "none.json"), "none.json"),
+        (str(tmp_path / "none"), "there is no model directory"),
+    ):
+        with pytest.raises(TuwenError, match=said):
+            next(run(Request(model="m", data=data, split="train", against=wrong)))

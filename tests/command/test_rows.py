@@ -121,8 +121,12 @@ def test_nothing_is_taken_away_before_the_first_answer(tmp_path, name):
     open_rows(str(path), COLUMNS, []).close()
     assert not path.exists()
     path.write_text("answers of hours\n")
-    open_rows(str(path), COLUMNS, [], overwrite=True).close()
-    assert path.read_text() == "answers of hours\n"
+    for answers in ([], [[]]):  # none, and none of a batch whose pictures cannot be read
+        rows = open_rows(str(path), COLUMNS, [], overwrite=True)
+        for some in answers:
+            rows.write(some)
+        rows.close()
+        assert path.read_text() == "answers of hours\n"
 
 
 def test_a_cell_may_be_as_long_as_it_likes(tmp_path):

@@ -1,6 +1,7 @@
 """Minimum Bayes risk: the consensus is picked, by words or by meaning."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -81,10 +82,31 @@ def test_worth_by_hand():
     written = {name: Written([], math.log(p), True) for name, p in zip(names, (0.2, 0.3, 0.5), strict=True)}
     vectors = {name: torch.tensor(vector) for name, vector in names.items()}
     method = Config(voice=1.0, similarity="embedding").build(embed=lambda texts: torch.zeros(len(texts), 2))
-    plain = method._worth(made, written, [0.0] * 3, vectors)
+    plain = method._worth(made, written, [0.0] * 3, vectors, {})
     assert plain == pytest.approx([0.2 + 0.5 * 0.6, 0.3 + 0.5 * 0.8, 0.2 * 0.6 + 0.3 * 0.8 + 0.5], abs=1e-6)
-    fitting = method._worth(made, written, [math.log(3) / 10, 0.0, 0.0], vectors)  # x counts three times: 0.6 of 1.4
+    fitting = method._worth(
+        made, written, [math.log(3) / 10, 0.0, 0.0], vectors, {}
+    )  # x counts three times: 0.6 of 1.4
     assert fitting[0] == pytest.approx((0.6 + 0.5 * 0.6) / 1.4, abs=1e-6)
+    heard = method._worth(made, written, [0.0] * 3, {**vectors, "near": torch.tensor([1.0, 0.0])}, {"near": 0.25})
+    assert [now - before for now, before in zip(heard, plain, strict=True)] == pytest.approx([1.0, 0.0, 0.6], abs=1e-6)
+
+
+def test_neighbours_have_a_voice_and_are_not_said():
+    """Twice as loud as all that the model says, they want a cat that sits; what they say word for word is not taken."""
+
+    def near(latent, num):
+        assert num == 7
+        return [{"a cat sits": 0.75, "a cat sits there": 0.25}] * len(latent)
+
+    way = Config(samples=60, temperature=1.0, seed=3, neighbours="v.npy", near=7, heard=2.0)
+    made = table()
+    (found,) = way.build(near=near)(made, blank(1))
+    assert made.texts([w.tokens for w in found]) == ["a cat sits"]
+    (unheard,) = replace(way, heard=0.0).build(near=near)(made, blank(1))
+    assert made.texts([w.tokens for w in unheard]) == ["a dog runs"]
+    with pytest.raises(ConfigError, match="neighbours is set and nothing that finds them was given"):
+        way.build()(made, blank(1))
 
 
 def test_what_is_matched_is_the_whole_text():
@@ -134,6 +156,10 @@ def test_settings_that_cannot_be_are_refused():
     with pytest.raises(ConfigError, match=r"samples is 2; it is 0 or at least 3, for best=8\. Set samples=3\."):
         Config(samples=2, beams=5, best=8).build()
     Config(samples=2, beams=5, best=7).build()
+    with pytest.raises(ConfigError, match=r"near is 0; it is at least 1, for example near=30"):
+        Config(near=0).build()
+    with pytest.raises(ConfigError, match=r"heard is -1; it is 0 \(they do not count\) or more, for example heard=4"):
+        Config(heard=-1).build()
     with pytest.raises(ConfigError, match=r"similarity is 'meaning'; it is cider or embedding"):
         Config(similarity="meaning").build()
     with pytest.raises(ConfigError, match="similarity is 'embedding' and no encoder of texts was given"):

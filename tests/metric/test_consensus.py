@@ -76,6 +76,9 @@ def test_agreement_is_the_score_against_all_texts_by_their_voices():
     voices = [0.1, 0.2, 0.3, 0.4]
     by_hand = [sum(v * row[i] for v, row in zip(voices, alike, strict=True)) for i in range(len(SAID))]
     assert reward.agreed(SAID, voices) == pytest.approx(by_hand)
+    heard = reward.scores(SAID, [["a dog runs"]] * len(SAID))
+    with_other = [own + 0.7 * other for own, other in zip(by_hand, heard, strict=True)]
+    assert reward.agreed(SAID, voices, others={"a dog runs": 0.7}) == pytest.approx(with_other)
 
 
 def test_what_is_kept_scores_alike_and_the_rest_counts_as_never_seen():

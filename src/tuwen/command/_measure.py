@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuwen.command._beside import captions_of
+from tuwen.command._beside import captions_of, read_captions
 from tuwen.command._extra import Extra
 from tuwen.errors import ConfigError
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from tuwen.types import Sample
 
 _OF_MODELS = (
-    "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "precision", "best", "gallery", "calibrate", "features",
+    "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "precision", "best", "neighbours", "gallery", "calibrate", "features",
     "draws",
 )  # fmt: skip
 """Options without effect on captions in files."""
 _ABOUT = {
-    "caption": ("metrics", "calibrate", "method", "beam", "max_tokens", "precision", "best"),
+    "caption": ("metrics", "calibrate", "method", "beam", "max_tokens", "precision", "best", "neighbours"),
     "match": ("gallery",),
     "draw": ("features", "draws"),
 }
@@ -67,17 +67,22 @@ def measure_model(request: Request) -> Measured:
     from tuwen.task.caption import Request as Caption
     from tuwen.task.caption import method_of
 
-    way = {name: getattr(request, name) for name in ("method", "beam", "max_tokens", "precision", "best")}
+    way = {name: getattr(request, name) for name in ("method", "beam", "max_tokens", "precision", "best", "neighbours")}
     method = method_of(Caption(image=None, **way))
     _check_eyes(request)
     extra = Extra.open(request.metrics, request.clip, request.device, draws=bool(request.features))
     model = open_model(request.model, request.device, several=True)
     _check_able(request, model)
-    if _is_file(request.against) and "caption" not in model.can():
+    of_file, other_model = _is_file(request.against), None
+    if of_file and "caption" not in model.can():
         raise ConfigError(
             f"--against {request.against} would compare captions, and {request.model} writes none; name the other model "
             "itself: --against MODEL"
         )
+    if of_file:
+        read_captions(request.against)  # what cannot be read is said before minutes are spent
+    elif request.against:
+        other_model = open_model(request.against, request.device, several=True)
     whole = read_all("evaluate", model.recipe, request.data, settings=request.set)
     rows = part_of(whole, request.data, split=request.split, rows=request.rows)
     _check_enough(request, rows)
@@ -90,10 +95,9 @@ def measure_model(request: Request) -> Measured:
     extra.add(found, pictures)
     calibration = _calibrated(request, model, found, method) if request.calibrate else ""
     other = None
-    if _is_file(request.against):
+    if of_file:
         other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
-    elif request.against:
-        other_model = open_model(request.against, request.device, several=True)
+    elif other_model is not None:
         theirs, _ = _evaluated(request, other_model, rows, method, known, eyes)
         extra.add(theirs, pictures, chance=False)
         other = _beside(request.against, found, theirs)

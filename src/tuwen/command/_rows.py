@@ -86,6 +86,8 @@ class _Appended:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     def append(self, data: bytes) -> None:
+        if not data:
+            return
         if self.file is None:
             self.file = self.path.open("r+b" if self.path.exists() else "w+b")
             self.file.truncate(self.length)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuwen._files import check_file, write_atomic
-from tuwen.command._vectors import Vector, open_sink
+from tuwen.data._vectors import Vector, open_sink
 from tuwen.errors import CannotError, ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def run(request: Request) -> Iterator[Response]:
     model = open_model(request.model, request.device)
     rows = read_rows("embed", model.recipe, request.data, split=request.split, settings=request.set, rows=request.rows)
     fields = _fields(model, rows.fields, request.field)
-    shown = {row.key for row in list(rows)[:: max(1, -(-len(rows) // 300))]} if request.html else set()
+    told = [row.key for row in rows if any(_values(row.fields.get(name)) for name in fields)] if request.html else []
+    shown = set(told[:: max(1, -(-len(told) // 300))])
     mapped, counts, broken = list[Vector](), dict.fromkeys(fields, 0), dict[str, str]()
     width = 0
     with ExitStack() as stack:

@@ -10,6 +10,7 @@ Example:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -48,6 +49,8 @@ class Request:
     best: int = 1
     """Captions written of each picture, 1 to beam; from 2 on it is also said how alike they are (mbleu). The first
     counts."""
+    neighbours: str = ""
+    """File of pictures whose captions have a voice too, with --method mbr; see `tuwen caption`."""
     gallery: int = 0
     """Pictures that are looked through at once in retrieval; 0: all. 1000: the 1K protocol, over all whole folds."""
     metrics: str = ""
@@ -113,8 +116,13 @@ def run(request: Request) -> Iterator[Response]:
     """
     if request.out.lower().endswith((".html", ".htm")):
         raise ConfigError(f"-o {request.out} would be JSON; a page is written with --html {request.out}")
+    inputs = (request.captions, request.references, request.against, request.data, request.neighbours)
+    read = {os.path.realpath(path) for path in inputs if path}
     for path in filter(None, (request.out, request.html)):
         check_file(path)
+        if os.path.realpath(path) in read:
+            raise ConfigError(f"{path} would be replaced, and is read; name another file")
+        read.add(os.path.realpath(path))
     from tuwen.command._measure import measure_files, measure_model
 
     measured = (measure_files if request.captions or request.references else measure_model)(request)
@@ -150,10 +158,14 @@ def _as_json(request: Request, measured: Measured) -> str:
 
 def show(response: Response) -> str:
     """A table: figure, value, interval, chance; below it the other system, and what has to be known."""
+    from tuwen.report._html import number
+
     lines = [f"{'figure':<26}{'value':>10}  {'95 % interval':<20}{'chance':>10}"]
     for name, value in response.figures.items():
         chance = f"{response.chance[name]:.4g}" if name in response.chance else ""
-        lines.append(f"{name:<26}{value:>10.4g}  {_between(response.intervals.get(name)):<20}{chance:>10}".rstrip())
+        lines.append(
+            f"{name:<26}{number(value):>10}  {_between(response.intervals.get(name)):<20}{chance:>10}".rstrip()
+        )
     if (other := response.beside) is not None:
         lines += ["", f"{'less ' + other.name:<26}{'difference':>10}  {'95 % interval':<20}"]
         for name, value in other.differences.items():

@@ -57,19 +57,25 @@ class Consensus:
         return made
 
     def agreed(
-        self, texts: Sequence[str], voices: Sequence[float], finished: Sequence[bool] | None = None
+        self,
+        texts: Sequence[str],
+        voices: Sequence[float],
+        finished: Sequence[bool] | None = None,
+        others: Mapping[str, float] | None = None,
     ) -> list[float]:
         """CIDEr-D of each text with all of them, itself included: the mean, in which each counts by its voice.
 
         Args:
-            voices: one for each text, in sum 1.
+            voices: one for each text.
             finished: whether each text came to its end; all did if None.
+            others: texts that have a voice too and are not judged -> their voices.
         """
         number: dict[str, int] = {}
         ended = [True] * len(texts) if finished is None else finished
         said = [self._numbers(text, number, end) for text, end in zip(texts, ended, strict=True)]
-        ngrams = Ngrams(said, [said] * len(said), num_tokens=len(number))
-        voice_S = np.tile(voices, 1 + len(said))
+        heard = [*said, *(self._numbers(text, number) for text in others or ())]
+        ngrams = Ngrams(said, [heard] * len(said), num_tokens=len(number))
+        voice_S = np.array([*voices, *[*voices, *(others or {}).values()] * len(said)])
         found: list[float] = similarity(ngrams, self._weights(ngrams, list(number)), voice_S=voice_S).tolist()
         return found
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tuwen import registry
 from tuwen.errors import ConfigError, did_you_mean
 from tuwen.task import match
+from tuwen.task._neighbours import neighbours_of
 
 if TYPE_CHECKING:
     from tuwen.model import CrossModal
@@ -64,7 +65,8 @@ def build(model: CrossModal, config: Any) -> Any:
         return config.build()
     matcher = model.matcher
     embed = partial(matcher.encode, field="text") if config.similarity == "embedding" else None
-    return config.build(embed=embed, match=None if matcher is model else partial(_matches, matcher))
+    near = neighbours_of(matcher, config.neighbours) if config.neighbours else None
+    return config.build(embed=embed, match=None if matcher is model else partial(_matches, matcher), near=near)
 
 
 def _matches(matcher: CrossModal, latent: Any, texts: Sequence[Sequence[str]]) -> list[list[float]]:

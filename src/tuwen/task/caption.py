@@ -6,7 +6,7 @@ Example:
     tuwen caption MODEL photo.jpg --words "red,ball" --method constrained
     tuwen caption MODEL photo.jpg --method sampling --top-p 0.9 --best 3 --prompt "a dog"
     tuwen caption MODEL photo.jpg --attention -o looked.png
-    tuwen caption MODEL,ANOTHER,MATCHES photo.jpg --method mbr
+    tuwen caption MODEL,ANOTHER,MATCHES photo.jpg --method mbr --neighbours vectors.npy
 """
 
 from __future__ import annotations
@@ -85,6 +85,9 @@ class Request:
     similarity: str | None = None
     """How captions are compared: cider, by their words, or embedding, by the model that matches. For
     mbr."""
+    neighbours: str = ""
+    """File of pictures whose captions have a voice too where the pictures are alike: vectors of the training part, made
+    with the model that matches by: tuwen embed MATCHES DATA --split train -o FILE.npy. For mbr."""
     candidates: int | None = None
     """Tokens that are tried at every step; 5 if not given. For contrastive."""
     penalty: float | None = None
@@ -189,12 +192,12 @@ def _answers(
     first, decoder = part[0], model.decoders["text"]
     if first.min_confidence:
         require(model, method_of(first), first)
-    images = [request.image for request in part]
+    images, write = [request.image for request in part], build(model, method_of(first))
     latent = latent_of(model, pictures(model, images))
     given: list[int] = decoder.spelled(first.prompt) if first.prompt.strip() else []  # type: ignore[operator]
     later = first.rerank or first.min_confidence > 0  # only the whole caption tells whether it is said
     stream = _text_emitter(decoder, given, numbers, emit) if emit and not later else None
-    written = build(model, method_of(first))(decoder, latent, emit=stream, cancelled=cancelled)
+    written = write(decoder, latent, emit=stream, cancelled=cancelled)
     found = [list(zip(some, _texts(decoder, given, some), strict=True)) for some in written]
     if first.rerank:
         found = _reranked(model, images, found, first.best)
