@@ -62,9 +62,9 @@ def part(kind=Frozen, seed=0, **settings):
     return kind(image_cnn.Config(**{"size": 16, "stem": 8, "widths": (8, 16), "blocks": (1, 1), **settings})).eval()
 
 
-def built(rows, cache, made=None, views=(), learned=0):
+def built(rows, cache, made=None, views=(), learned=0, precision="torch.float32"):
     made = Counting(made or part())
-    cached = Cached("image", made.part, Data(cache=str(cache), views=views))
+    cached = Cached("image", made.part, Data(cache=str(cache), views=views), precision)
     cached.build(rows, made.run, skip=made.skip, progress=lambda done, of: None, learned=learned)
     return cached, made
 
@@ -321,3 +321,9 @@ def test_where_caches_lie(monkeypatch, tmp_path):
     monkeypatch.delenv("TUWEN_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder("") == tmp_path / ".cache" / "tuwen"
+
+
+def test_features_of_another_precision_are_others(rows, tmp_path):
+    for precision, count in (("torch.float32", len(rows)), ("torch.bfloat16", len(rows)), ("torch.float32", 0)):
+        _, made = built(rows, tmp_path / "cache", precision=precision)
+        assert made.ran >= count if count else made.ran == 1, "a probe, where all are there"

@@ -56,8 +56,9 @@ def test_a_resumed_run_drops_what_came_after_its_state_and_half_a_line(tmp_path)
     log("estimate", time_s=3)
     for step in (1, 2, 3, 4):
         log("step", step=step)
-    with path.open("a") as file:
-        file.write('{"kind": "step", "st')
+    with path.open("ab") as file:
+        file.write('{"kind": "step", "text": "é'.encode()[:-1])
+    assert [event["kind"] for event in events(path)] == ["estimate", *["step"] * 4]
     log = Log(path, None, step=2)
     log.begin()
     log("step", step=3)

@@ -433,6 +433,13 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path):
     learn(tmp_path, steps=2)
 
 
+def test_a_weight_of_no_term_is_said_once(tmp_path):
+    settings = ("weight.captoin=2", "weight.caption=0.5", "train.evaluations=3")
+    events = learn(tmp_path / "m", settings=settings, steps=6)
+    said = [event["text"] for event in of(events, "warning") if "weight." in event["text"]]
+    assert said == ["weight.captoin=2 had no effect so far; the terms were: caption"]
+
+
 def test_two_objectives_of_one_term_are_refused(tmp_path):
     twice = "objective.again=caption"
     with pytest.raises(

@@ -106,12 +106,16 @@ class _Row(NamedTuple):
 
 
 class Cached:
-    """One field of the samples, read from a cache: features of a frozen encoder, or decoded pictures of any other."""
+    """One field of the samples, read from a cache: features of a frozen encoder, or decoded pictures of any other.
+
+    Args:
+        precision: what features are computed in; those of another are others.
+    """
 
     bound = False
 
-    def __init__(self, field: str, part: Any, options: Data):
-        self.field, self.part, self.options = field, part, options
+    def __init__(self, field: str, part: Any, options: Data, precision: str = "float32"):
+        self.field, self.part, self.options, self.precision = field, part, options, precision
         self.encoded = bool(getattr(part, "frozen", False))
         self.cache: Cache
         self.places: dict[str, list[int]] = {}
@@ -252,6 +256,7 @@ class Cached:
             digest_size=12,
         )
         if self.encoded:
+            digest.update(self.precision.encode())
             for name, tensor in sorted(self.part.state_dict().items()):
                 digest.update(name.encode())
                 digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())

@@ -42,7 +42,7 @@ class Log:
         """Makes the file anew, with what was recorded so far: the log of an earlier run stays where a start is refused."""
         kept = []
         if self.path.exists() and self.step:
-            for line in self.path.read_text("utf-8").split("\n"):
+            for line in self.path.read_text("utf-8", errors="replace").split("\n"):
                 try:
                     event = json.loads(line)
                 except json.JSONDecodeError:

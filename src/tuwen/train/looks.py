@@ -69,7 +69,10 @@ class Looks:
         if not figures:
             return float(step)
         if metric not in figures:
-            raise ConfigError(f"train.metric is {metric!r}; the evaluation gives: {', '.join(figures)}.")
+            few = (
+                f" Only {num} row validates; take more with --set data.val=0.3." if (num := found.num_rows) == 1 else ""
+            )
+            raise ConfigError(f"train.metric is {metric!r}; the evaluation gives: {', '.join(figures)}.{few}")
         score = -figures[metric] if metric in found.less else figures[metric]
         return score - _COLLAPSED if diagnose.collapsed(figures) else score
 

@@ -130,6 +130,8 @@ class Run:
         self.setup, self.number, self.out = setup, number, setup.out
         self.recipe, self.model, self.machine = setup.recipe.at(number), setup.model, setup.machine
         self.name = setup.recipe.stages[number].name if setup.recipe.stages else ""
+        self.summed: set[str] = set()
+        self.idle = {} if self.name else dict(self.recipe.weight)  # of one stage the terms of others are not known
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
         guide(self.objectives.values(), self.machine.device)
         self.routes, self.own = learned_routes(self.recipe), asked_for(self)
@@ -243,6 +245,9 @@ class Run:
                 )
             whose |= dict.fromkeys(found.values, name)
             terms = terms | found
+        if self.idle:
+            self.idle = {name: weight for name, weight in self.idle.items() if name not in terms.values}
+            self.summed |= terms.values.keys()
         return terms
 
     @torch.no_grad()
@@ -272,8 +277,18 @@ class Run:
         self.look_s = time.monotonic() - began
         samples = result.rows[:_SAMPLES]
         self._log_look("evaluation", result, best=better, samples=samples, took_s=round(self.look_s, 2), **drawn)
-        for text in diagnose.warnings_of(result.figures, self.sources.plan.batch):
+        for text in [*diagnose.warnings_of(result.figures, self.sources.plan.batch), *self._idle_weights()]:
             self.log("warning", step=self.at, text=text)
+
+    def _idle_weights(self) -> list[str]:
+        """Weights of terms that no objective has given so far; said once."""
+        if not self.summed:
+            return []
+        idle, self.idle = self.idle, {}
+        terms = ", ".join(sorted(self.summed))
+        return [
+            f"weight.{name}={weight:g} had no effect so far; the terms were: {terms}" for name, weight in idle.items()
+        ]
 
     def average_best(self) -> None:
         """Keeps the mean of the weights of the best evaluations in place of the best ones, if it judges better."""
@@ -327,7 +342,8 @@ class Run:
     def save(self) -> None:
         """Writes the state that --resume reads."""
         plain = {
-            "stage": self.number, "before": self.setup.before, "steps": self.steps, "evaluations": self.evaluations, "planned": self.planned,
+            "stage": self.number, "before": self.setup.before, "steps": self.steps, "evaluations": self.evaluations,
+            "evaluate_every": self.evaluate_every, "planned": self.planned,
             "spent_s": self.setup.took_s(), "stage_s": time.monotonic() - self.began, **self.looks.plain(),
         }  # fmt: skip
         tensors = learned_tensors(self.model, self.average, self.optimiser) | self.critics.tensors()
@@ -341,6 +357,7 @@ class Run:
         restore_learned(state.tensors, self.model, self.average, self.optimiser)
         self.critics.restore(state.tensors)
         self._set_steps(plain["steps"], plain["evaluations"])
+        self.evaluate_every = plain.get("evaluate_every", self.evaluate_every)  # steps may have become fewer since
         self.step = self.saved = state.step - self.setup.before
         self.planned = plain["planned"]
         self.setup.spent_s = plain["spent_s"]

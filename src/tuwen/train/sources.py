@@ -182,7 +182,7 @@ def make_caches(
     for field, part in (model.decoders if targets else model.encoders).items():
         if getattr(part, "modality", "") != "image":
             continue
-        cached = Cached(field, part, model.recipe.data)
+        cached = Cached(field, part, model.recipe.data, str(machine.precision))
 
         def features(data: torch.Tensor, part: Any = part) -> torch.Tensor:
             with torch.inference_mode(), machine.autocast():
