@@ -151,6 +151,10 @@ def test_what_cannot_write_together_is_said():
         Ensemble([matcher, first(), matcher], ["a", "b", "c"])
     with pytest.raises(ConfigError, match="a does not caption; name a model that writes beside it"):
         Ensemble([matcher], ["a"])
+    with pytest.raises(
+        CannotError, match="several models together have no confidence; leave min_confidence out, or ask"
+    ):
+        both().caption(images()[0], min_confidence=0.5)
     with pytest.raises(CannotError, match="was not trained to rerank captions; it can: caption"):
         both().caption(images()[0], rerank=True)
 

@@ -81,8 +81,15 @@ def test_what_a_crash_left_is_swept_away_later(path, monkeypatch):
     assert temporary.exists()
     old = time.time() - _files.STALE_S - 1
     os.utime(temporary, (old, old))
+    _files._sweep.cache_clear()  # as another process, which looks at the folder once
     write_atomic(path, "after")
     assert left(path) == ["a.json"]
+
+
+@pytest.mark.parametrize("name", ["**NEW** chair.txt", "photo[1].txt", "a" * 251 + ".txt"])
+def test_any_name_that_a_file_may_have(tmp_path, name):
+    write_atomic(tmp_path / name, "whole")
+    assert (tmp_path / name).read_text() == "whole" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_full_disk_says_so_and_keeps_the_old_file(path, monkeypatch):

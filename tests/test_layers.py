@@ -1,9 +1,12 @@
 """Masks, causality, and equality with PyTorch's own attention."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
+from tuwen.errors import ConfigError
 from tuwen.layers import (
     AttentionPool,
     Block,
@@ -193,3 +196,9 @@ def test_dropout_follows_the_seed_and_leaves_use_alone():
     for never in (0.0, 1e-9):
         assert torch.equal(Dropout(never)(x), x)
     assert not Dropout(1.0)(x).any()
+
+
+@pytest.mark.parametrize("part", [AttentionPool, partial(CrossAttention, memory_width=8), Block])
+def test_heads_that_do_not_divide_the_width_are_refused(part):
+    with pytest.raises(ConfigError, match=r"heads is 6, and the width is 256, which it does not divide; set heads=4"):
+        part(256, 6)

@@ -61,6 +61,8 @@ def test_a_variant_is_one_line(recipe):
         ("space.image.width=64", lambda r: (r.space["image"].width, r.space["image"].pool), (64, "attention")),
         ("space.text=projection", lambda r: r.space["text"], Projection()),
         (" train.lr =1", lambda r: r.train.lr, 1.0),
+        ("train.seed=9007199254740993", lambda r: r.train.seed, 9007199254740993),
+        ("train.steps=1e3", lambda r: r.train.steps, 1000),
     ],
 )
 def test_settings(recipe, setting, read, value):

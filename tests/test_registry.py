@@ -172,6 +172,17 @@ def test_a_recipe_is_found_with_either_dash():
     assert len(registry.summary("recipe", name)) > 10
 
 
+def test_a_plugin_recipe_is_found_with_either_dash_and_may_not_have_the_name_of_a_built_in_one(plugged):
+    plugged("recipe", "my_recipe")
+    assert "my-recipe" in registry.names("recipe")
+    assert registry.get_recipe("my_recipe") == registry.get_recipe("my-recipe")
+    plugged("recipe", "cnn_gru")
+    with pytest.raises(
+        ConfigError, match=r"plugins redefine the built-in recipe \['cnn-gru'\]; rename them in the plugin"
+    ):
+        registry.get_recipe("my-recipe")
+
+
 def test_an_unknown_recipe_says_where_to_look():
     with pytest.raises(UnknownNameError, match=r"no recipe is called 'no-such-thing'.*`tuwen list recipe`"):
         registry.get_recipe("no_such_thing")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tuwen.errors import ConfigError
 from tuwen.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 TEXTS = [
@@ -165,3 +166,37 @@ def test_what_of_a_text_was_never_learned():
     assert letters.unknown("a dog: собака, со 🐕") == ["с", "о", "б", "а", "к"]
     words = Tokenizer.train(TEXTS, kind="word")
     assert words.unknown("A dog; an Elephant, 猫 象; an") == ["an", "Elephant", "象"]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "word"])
+def test_names_of_special_tokens_in_texts_are_no_special_tokens(kind):
+    """Captions that were prepared for another system: "a red <unk> ball <eos>"."""
+    texts = ["a red <unk> ball <eos>", "<bos>a <pad> ball"] * 4
+    tokenizer = Tokenizer.train(texts, kind=kind, size=500)
+    rows = tokenizer.encode(texts)
+    assert min(min(row) for row in rows) > UNK and max(max(row) for row in rows) < tokenizer.size
+    said = ["a red <unk> ball <eos>", "<bos>a <pad> ball"] if kind == "bpe" else ["a red ball", "a ball"]
+    assert tokenizer.decode(rows[:2]) == said and len(tokenizer.pieces) == tokenizer.size
+    again = Tokenizer.from_json(tokenizer.to_json())
+    assert again.encode(texts) == rows and again.to_json() == tokenizer.to_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "black & white (a red) ball, 5 - 3",
+        "the stop sign #5",
+        "100% wool; why?",
+        "«rot» y ¿qué?",
+        "salt [sea] / pepper",
+    ],
+)
+def test_marks_stand_where_they_stood(text):
+    tokenizer = Tokenizer.train([text] * 2, kind="word", size=500)
+    assert tokenizer.decode(tokenizer.encode([text])) == [text]
+
+
+def test_half_a_character_is_said(tokenizer):
+    for ask in (lambda text: tokenizer.encode(["a", text]), tokenizer.unknown, tokenizer.spelled):
+        with pytest.raises(ConfigError, match=r"the text 'caf\\udce9' has half a character in it; write it in UTF-8"):
+            ask("caf\udce9")

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -42,8 +43,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
         ('whole', 1)
     """
     path = Path(path)
-    _sweep(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_number)}.writing")
+    _sweep(path.parent.absolute())
+    name = path.name[:50]  # the whole may be as long as names can be
+    temporary = path.with_name(f".{name}.{os.getpid()}-{next(_number)}.writing")
     try:
         with cannot_write(path):
             yield temporary
@@ -170,9 +172,10 @@ def _free_mb(folder: Path) -> str:
     return f"{state.f_bavail * state.f_frsize // 2**20} MB are free at {folder}"
 
 
-def _sweep(path: Path) -> None:
-    """Removes what killed processes left of earlier attempts at this file."""
-    for left in path.parent.glob(f".{path.name}.*.writing"):
+@cache
+def _sweep(folder: Path) -> None:
+    """Removes what killed processes left in a folder; once, since it may have very many files."""
+    for left in folder.glob(".*.writing"):
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE_S:
                 left.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import types as python_types
 import typing
 from dataclasses import replace
@@ -61,7 +62,8 @@ def parsed(kind: Any, text: str, path: str) -> Any:
         return text.lower() in ("true", "1", "yes")
     if kind in (int, float):
         try:
-            return kind(float(text)) if kind is int and float(text).is_integer() else kind(text)
+            exact = kind is float or re.fullmatch(r"\s*[+-]?\d+\s*", text) or not float(text).is_integer()
+            return kind(text) if exact else kind(float(text))  # 1e3 is a whole number too
         except ValueError:
             raise ConfigError(f"{path} is {'a whole number' if kind is int else 'a number'}, got {text!r}") from None
     return text

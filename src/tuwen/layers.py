@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tuwen.errors import ConfigError
+
 _DRAWS = 2**16
 """Values of the random numbers that dropout draws."""
 
@@ -69,6 +71,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, heads: int, *, causal: bool):
         super().__init__()
+        _check_heads(width, heads)
         self.heads, self.causal = heads, causal
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
@@ -127,11 +130,19 @@ def attend(query_BHKD: Tensor, key_BHDM: Tensor, value_BHMD: Tensor, seen: Tenso
     return torch.bmm(score.softmax(-1), value).view_as(query_BHKD).transpose(1, 2).flatten(2)
 
 
+def _check_heads(width: int, heads: int) -> None:
+    """Raises ConfigError where heads do not divide the width."""
+    if heads < 1 or width % heads:
+        fit = max(one for one in range(1, max(2, heads + 1)) if width % one == 0)
+        raise ConfigError(f"heads is {heads}, and the width is {width}, which it does not divide; set heads={fit}")
+
+
 class CrossAttention(nn.Module):
     """Attention of tokens over a memory whose keys and values are projected once for all that read them."""
 
     def __init__(self, width: int, heads: int, memory_width: int):
         super().__init__()
+        _check_heads(width, heads)
         self.heads = heads
         self.query = nn.Linear(width, width)
         self.memory_kv = nn.Linear(memory_width, 2 * width)

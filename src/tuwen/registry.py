@@ -70,14 +70,21 @@ def summary(kind: str, name: str) -> str:
 
 def _recipes() -> dict[str, tuple[str, str]]:
     """Recipe name -> (module that holds its function, first line of the docstring), read without importing."""
-    found = {name: (point.value.split(":")[0], f"plugin: {point.value}") for name, point in _plugins("recipe").items()}
+    plugins = _recipe_plugins()
+    found = {name: (point.value.split(":")[0], f"plugin: {point.value}") for name, point in plugins.items()}
     for folder in _folder("recipes"):
         for path in sorted(Path(folder).glob("[!_]*.py")):
             for node in ast.parse(path.read_text("utf-8")).body:
                 if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                     line = (ast.get_docstring(node) or "").split("\n")[0]
-                    found[node.name.replace("_", "-")] = (f"tuwen.recipes.{path.stem}", line)
+                    if (name := node.name.replace("_", "-")) in plugins:
+                        raise ConfigError(f"plugins redefine the built-in recipe ['{name}']; rename them in the plugin")
+                    found[name] = (f"tuwen.recipes.{path.stem}", line)
     return found
+
+
+def _recipe_plugins() -> dict[str, Any]:
+    return {name.replace("_", "-"): point for name, point in _plugins("recipe").items()}
 
 
 def get_recipe(name: str) -> Callable[[Any], Any]:
@@ -89,6 +96,6 @@ def get_recipe(name: str) -> Callable[[Any], Any]:
     name = name.replace("_", "-")
     if name not in (known := _recipes()):
         raise UnknownNameError("recipe", name, sorted(known))
-    if plugin := _plugins("recipe").get(name):
+    if plugin := _recipe_plugins().get(name):
         return plugin.load()
     return getattr(importlib.import_module(known[name][0]), name.replace("-", "_"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from typing import Literal
@@ -10,9 +12,11 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, tra
 from tokenizers import Tokenizer as _Fast
 
 from tuwen._scripts import UNIT, UNSPACED, in_word, unspaced
+from tuwen.errors import ConfigError
 
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 _SPECIAL = ["<pad>", "<bos>", "<eos>", "<unk>"]
+_NAMED = re.compile("|".join(_SPECIAL))
 
 Kind = Literal["bpe", "word"]
 
@@ -31,6 +35,7 @@ class Tokenizer:
 
     def __init__(self, fast: _Fast):
         self._fast = fast
+        self._fast.encode_special_tokens = True  # a text that holds their names is a text
         self.size = fast.get_vocab_size()
 
     @classmethod
@@ -66,7 +71,7 @@ class Tokenizer:
                 vocab_size=size, min_frequency=2, special_tokens=_SPECIAL, show_progress=False
             )
         fast.normalizer = normalizers.Sequence(normal)
-        fast.train_from_iterator(texts, trainer)
+        fast.train_from_iterator(texts if kind == "bpe" else (_NAMED.sub(" ", text) for text in texts), trainer)
         return cls(fast)
 
     @property
@@ -74,12 +79,28 @@ class Tokenizer:
         return "word" if isinstance(self._fast.model, models.WordLevel) else "bpe"
 
     def encode(self, texts: Sequence[str], *, max_tokens: int = 0) -> list[list[int]]:
-        """Token numbers of each text, without begin and end; cut after `max_tokens` (0: never)."""
-        rows = [row.ids for row in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
+        """Token numbers of each text, without begin and end; cut after `max_tokens` (0: never).
+
+        Raises:
+            ConfigError: there is half a character in a text.
+        """
+        rows = [row.ids for row in self._fast.encode_batch_fast(self._said(texts), add_special_tokens=False)]
         return [row[:max_tokens] for row in rows] if max_tokens else rows
+
+    def _said(self, texts: Iterable[str]) -> list[str]:
+        """Texts as the vocabulary takes them: among words the names of special tokens would be those tokens."""
+        said = list(texts)
+        for text in said:
+            if not text.isascii() and text != text.encode("utf-8", "ignore").decode():
+                raise ConfigError(
+                    f"the text {text!r} has half a character in it; write it in UTF-8 (a terminal or file of another "
+                    "encoding breaks letters beyond ASCII)"
+                )
+        return said if self.kind == "bpe" else [_NAMED.sub(" ", text) for text in said]
 
     def unknown(self, text: str) -> list[str]:
         """What of a text the vocabulary has no word for: words, or letters of which it has only the bytes; each once."""
+        [text] = self._said([text])
         if self.kind == "word":
             row = self._fast.encode(text, add_special_tokens=False)
             words = [text[slice(*row.offsets[i])] for i, token in enumerate(row.ids) if token == UNK]
@@ -115,7 +136,7 @@ class Tokenizer:
     def _join(words: list[str]) -> str:
         out = ""
         for word in words:
-            glued = not out or (len(word) == 1 and not word.isalnum()) or (_is_wide(word[0]) and _is_wide(out[-1]))
+            glued = not out or _closes(word) or _opens(out[-1]) or (_is_wide(word[0]) and _is_wide(out[-1]))
             out += word if glued else " " + word
         return out
 
@@ -125,6 +146,19 @@ class Tokenizer:
     @classmethod
     def from_json(cls, text: str) -> Tokenizer:
         return cls(_Fast.from_str(text))
+
+
+def _opens(letter: str) -> bool:
+    """Whether no space stands after it."""
+    return letter in "#¿¡" or unicodedata.category(letter) in ("Ps", "Pi")
+
+
+def _closes(word: str) -> bool:
+    """Whether no space stands before it: a mark that ends or closes something."""
+    if len(word) > 1 or word in "¿¡":
+        return False
+    kind = unicodedata.category(word)
+    return word in ".,;:!?%'" or kind in ("Pe", "Pf") or (kind == "Po" and not word.isascii())
 
 
 def _is_wide(letter: str) -> bool:

@@ -25,6 +25,16 @@ def test_find_pictures(tmp_path):
     assert [str(below) for _, below in found] == ["a.jpg", "b.PNG", "deep/c.webp", "notes.txt"]
 
 
+def test_a_picture_that_is_named_beside_its_folder_keeps_its_place(tmp_path, monkeypatch):
+    touch(tmp_path, "photos/a.jpg", "photos/deep/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    found = _bulk.find_pictures(["photos", "photos/deep/a.jpg", "./photos/a.jpg"])
+    assert [(name, str(below)) for name, below in found] == [
+        ("photos/a.jpg", "a.jpg"),
+        ("photos/deep/a.jpg", "deep/a.jpg"),
+    ]
+
+
 def test_no_pictures(tmp_path):
     touch(tmp_path, "a.heic", "b.txt")
     with pytest.raises(DataError, match="holds no pictures. 1 are in formats that cannot be read .*.heic"):

@@ -91,13 +91,24 @@ def test_a_bar_on_a_terminal(monkeypatch):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("", 0), ("90", 90), ("90s", 90), ("20m", 1200), ("1h", 3600), ("1h30m", 5400), ("1.5h", 5400), ("1m30s", 90)],
+    [
+        ("", 0),
+        ("90", 90),
+        ("90s", 90),
+        ("20m", 1200),
+        ("1h", 3600),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("1m30s", 90),
+        ("1m30", 90),
+        ("1h0m20", 3620),
+    ],
 )
 def test_seconds_of(text, seconds):
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["x", "20 minutes", "-5", "m", "3d"])
+@pytest.mark.parametrize("text", ["x", "20 minutes", "-5", "m", "3d", "1h30", "1h 1.5"])
 def test_no_time(text):
     with pytest.raises(
         ConfigError, match="--time-limit is .*; it takes hours, minutes and seconds: 1h, 20m, 90s, 1h30m"

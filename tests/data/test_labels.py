@@ -1,5 +1,6 @@
 """Labels: one or several, numbers and names."""
 
+import numpy as np
 import pytest
 
 from tuwen.data._labels import class_names, label_of, names_in
@@ -44,3 +45,9 @@ def test_names_of_classes(tmp_path):
     file.write_bytes(b"caf\xe9")
     with pytest.raises(DataError, match=r"names cannot be read as names of classes: .*It holds one name a line"):
         names_in(file)
+
+
+def test_labels_as_data_frames_write_them():
+    assert label_of("['cat', 'dog']") == ["cat", "dog"] and label_of("[1, 2]", ["a", "b", "c"]) == ["b", "c"]
+    assert label_of(np.array(["cat", "dog"])) == ["cat", "dog"] and label_of(np.int64(3)) == "3"
+    assert label_of("[no list") == "[no list" and label_of("[a]") == "[a]"

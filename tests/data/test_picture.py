@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tuwen.data._config import Data
+from tuwen.data._dataset import open_data
 from tuwen.data._picture import check_picture, looks_cut, open_picture, square
+from tuwen.data._split import content_hash
 from tuwen.errors import DataError
 from tuwen.types import Located
 
@@ -307,3 +310,26 @@ def test_pillows_limit_of_the_process_is_left_alone():
     before = Image.MAX_IMAGE_PIXELS
     check_picture(bomb(12_000), max_pixels=10**9)  # above it: would raise a DecompressionBombError or warn
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_pictures_in_memory_are_told_apart_by_what_is_seen():
+    """Two palettes with the same numbers; the hash finds rows in a cache."""
+    pictures = []
+    for colour in ((255, 0, 0), (0, 0, 255)):
+        one = Image.new("P", (4, 4))
+        one.putpalette([*colour] * 256)
+        pictures.append(one)
+    assert content_hash(pictures[0]) != content_hash(pictures[1])
+    assert content_hash(pictures[0]) == content_hash(pictures[0].convert("RGB"))
+
+
+def test_a_cut_picture_of_pil_is_a_broken_picture():
+    stream = io.BytesIO()
+    Image.effect_noise((64, 64), 50).convert("RGB").save(stream, "JPEG")
+    rows = [{"image": Image.open(io.BytesIO(stream.getvalue()[:-400])), "text": "cut"}] + [
+        {"image": Image.new("RGB", (8, 8), (i, 0, 0)), "text": "whole"} for i in range(9)
+    ]
+    with pytest.raises(DataError, match=r"a picture of mode RGB .*cannot be read as an image: broken"):
+        open_picture(rows[0]["image"])
+    found = open_data(rows, Data(on_error="skip"))
+    assert sum(len(found.split(part)) for part in found.splits) == 10, "who reads it says what is wrong with it"

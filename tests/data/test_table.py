@@ -343,3 +343,19 @@ def test_half_a_character(folder):
     ):
         open_data(table(folder, text, "a.jsonl"))
     assert captions(open_data(table(folder, text, "a.jsonl"), SKIP)) == {"photos/0.jpg": ["good 😀"]}
+
+
+def test_a_label_with_half_a_character_stands_as_it_can_be_written(folder):
+    """The name of a folder in another encoding, say: a model directory could not be written."""
+    text = '{"image": "photos/0.jpg", "text": "a", "label": "caf\\udce9"}\n'
+    found = open_data(table(folder, text, "a.jsonl"))
+    assert [row.fields["label"] for row in found] == ["caf\\udce9"]
+    assert ["has a label with half a character" in str(one) for one in found.problems] == [True]
+
+
+def test_several_pictures_in_a_row_are_refused():
+    rows = [{"image": [np.zeros((8, 8, 3), np.uint8), np.zeros((9, 9, 3), np.uint8)], "text": "two"}]
+    rows += [{"image": np.full((8, 8, 3), i, np.uint8), "text": "one"} for i in range(4)]
+    with pytest.raises(DataError, match=r"has several pictures: 2 of them\. Give each a row of its own"):
+        open_data(rows)
+    assert len(open_data(rows, SKIP)) == 4

@@ -146,7 +146,7 @@ def test_the_crop_is_the_middle_of_the_resized_picture(tmp_path):
             (224, 256, "crop"),
         ),
         ({"size": {"shortest_edge": 224}, "crop_pct": 0.875}, (224, 256, "crop")),
-        ({"size": {"shortest_edge": 384}, "crop_pct": 0.875}, (384, 384, "crop")),
+        ({"size": {"shortest_edge": 384}, "crop_pct": 0.875}, (384, 384, "squash")),
         ({}, (224, 224, "squash")),
     ],
 )

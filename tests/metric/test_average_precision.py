@@ -52,3 +52,11 @@ def test_mistakes_are_named():
         judged([[0]], [[False]]).result()
     with pytest.raises(DataError, match=r"no rows to judge; call update\(scores, labels\)"):
         Config().build().result()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, bool, int])
+def test_scores_of_any_kind_rank_as_they_are(kind):
+    scores, true = np.array([[0], [1], [200]]).astype(kind), np.array([[False], [False], [True]])
+    metric = Config().build()
+    metric.update(scores, true)
+    assert metric.result()["average_precision"] == pytest.approx(0.5 if kind is bool else 1.0)

@@ -143,3 +143,13 @@ def test_a_gallery_that_cannot_be_filled_is_named():
         recall.Config(gallery=1000).build().update(np.eye(3), np.arange(3))
     with pytest.raises(ConfigError, match="gallery is -1; give a number of pictures, as in gallery=1000, or 0 for all"):
         recall.Config(gallery=-1).build()
+
+
+def test_scores_without_a_sign_rank_as_they_are():
+    scores = np.array([[0, 100, 200], [0, 0, 10]])
+    found = []
+    for kind in (np.uint8, float):
+        metric = recall.Config().build()
+        metric.update(scores.astype(kind), np.array([0, 1, 0]))
+        found.append(metric.result())
+    assert found[0] == pytest.approx(found[1])

@@ -93,6 +93,15 @@ def test_two_sizes_are_refused():
         errors(random(1, 1, 8, 8), random(1, 3, 8, 8))
 
 
+def test_pictures_of_0_to_255_are_refused():
+    whole = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    for pair in ((whole, whole), (random(1, 3, 8, 8), whole)):
+        with pytest.raises(
+            DataError, match=r"pictures of torch.uint8 are compared; give 0 to 1: pictures.float\(\) / 255"
+        ):
+            errors(*pair)
+
+
 def test_nothing_to_compare():
     with pytest.raises(DataError, match="no pictures to compare; call update"):
         Config().build().result()

@@ -5,6 +5,7 @@ from tests.report._read import Page
 from tuwen.evaluation import Evaluation
 from tuwen.report._look import Look
 from tuwen.report.labels import confusion, reliability, section
+from tuwen.types import Sample
 
 ROWS = [
     {"key": "a", "label": "cat", "named": "cat", "probability": 0.95},
@@ -57,3 +58,10 @@ def test_several_labels_a_row():
         read.text.index(text) for text in ("Best nothing b", "Worst red it is blue c", "random red it is red, large a")
     ]
     assert order == sorted(order)
+
+
+def test_a_row_of_words_alone_shows_them():
+    row = {"key": "a", "label": "good", "named": "bad", "probability": 0.6}
+    told = Sample("a", {"image": None, "text": ["a great film, isn't it"]})
+    read = Page(section(Look(found=Evaluation(figures={}, rows=[row]), samples=[told])))
+    assert "a great film, isn't it" in read.text and "[" not in read.text

@@ -72,9 +72,10 @@ def find_pictures(given: Sequence[str]) -> list[tuple[str, Path]]:
                 raise DataError(
                     f"{one} holds no pictures.{_unread(inside)} Name a folder of .jpg, .png, .webp, ... files."
                 )
-            found.update({str(file): file.relative_to(path) for file in pictures})
+            for file in pictures:
+                found.setdefault(str(file), file.relative_to(path))
         elif path.exists():
-            found[one] = Path(path.name)
+            found.setdefault(str(path), Path(path.name))
         else:
             hint = " It is an address: download the picture first." if "://" in one else ""
             raise DataError(f"there is no file or folder {one!r}.{hint} IMAGE is a picture, or a folder of pictures.")

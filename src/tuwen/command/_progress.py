@@ -216,7 +216,7 @@ def seconds_of(text: str) -> float:
     from tuwen.errors import ConfigError
 
     found = re.fullmatch(r"\s*(?:(\d+(?:\.\d+)?)h)?\s*(?:(\d+(?:\.\d+)?)m)?\s*(?:(\d+(?:\.\d+)?)s?)?\s*", text)
-    if not found:
+    if not found or re.fullmatch(r".*h\s*[\d.]+\s*", text):  # 1h30: minutes or seconds?
         raise ConfigError(f"--time-limit is {text!r}; it takes hours, minutes and seconds: 1h, 20m, 90s, 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     return hours * 3600 + minutes * 60 + seconds

@@ -27,13 +27,33 @@ def clean(samples: Iterable[Sample], options: Data, problems: list[Problem]) -> 
         for name in FILES:
             if isinstance(fields.get(name), str):
                 fields[name] = Path(fields[name])
+        if isinstance(fields.get("image"), list | tuple):
+            detail = f"{len(fields['image'])} of them"
+            several = Problem(sample.where or sample.key, "has several pictures", "Give each a row of its own.", detail)
+            leave_out(several, options, problems)
+            continue
         if any(_is_missing(sample, fields.get(name), options, problems) for name in FILES):
             continue
         where = sample.where or sample.key
+        fields = {name: _whole(name, value, where, problems) for name, value in fields.items()}
         fields["text"] = list(usable_captions(fields.get("text"), where, options, problems))
         seen[sample.key] = seen.get(sample.key, 0) + 1
         key = sample.key if seen[sample.key] == 1 else f"{sample.key}#{seen[sample.key]}"
         yield replace(sample, key=key, fields={"image": None, **fields})
+
+
+def _whole(name: str, value: Any, where: str, problems: list[Problem]) -> Any:
+    """Labels, questions and answers as UTF-8 can hold them: the name of a folder may be of another encoding."""
+    if name in (*FILES, "text"):
+        return value
+    if isinstance(value, list | tuple):
+        return type(value)(_whole(name, one, where, problems) for one in value)
+    if not isinstance(value, str) or not torn(value):
+        return value
+    readable = value.encode("utf-8", "backslashreplace").decode()
+    remedy = f"It is written as {readable!r}; rename it in UTF-8."
+    problems.append(Problem(where, f"has a {name} with half a character", remedy, f"{value[:40]!r}"))
+    return readable
 
 
 def _is_missing(sample: Sample, raw: Any, options: Data, problems: list[Problem]) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from PIL import Image
+
 from tuwen.data._config import Data
 from tuwen.data._files import is_picture, is_sound, is_split, picture_path
 from tuwen.data._rows import Row
@@ -186,7 +188,7 @@ def _is_like_picture(value: Any) -> bool:
     if isinstance(value, dict):
         return bool({"bytes", "path"} & value.keys())
     return value is not None and (
-        isinstance(value, bytes | os.PathLike | Stored) or hasattr(value, "__array_interface__")
+        isinstance(value, bytes | os.PathLike | Stored | Image.Image) or hasattr(value, "__array_interface__")
     )
 
 

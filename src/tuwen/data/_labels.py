@@ -1,5 +1,6 @@
 """Classes: a number or name, one or several -> text; names of the classes from a setting or a file."""
 
+import ast
 import json
 import os
 from collections.abc import Sequence
@@ -51,6 +52,7 @@ def label_of(value: Any, names: Sequence[str] = ()) -> str | list[str] | None:
         >>> label_of("cat|dog"), label_of(1, ["cat", "dog"]), label_of("7"), label_of(" ")
         (['cat', 'dog'], 'dog', '7', None)
     """
+    value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, str) and (listed := _written(value)) is not None:
         value = listed
     if isinstance(value, list | tuple):
@@ -65,8 +67,10 @@ def label_of(value: Any, names: Sequence[str] = ()) -> str | list[str] | None:
 def _written(value: str) -> list[Any] | None:
     """Several labels in one cell."""
     if value.startswith("[") and value.rstrip().endswith("]"):
-        try:
-            return list(json.loads(value))
-        except ValueError:
-            return None
+        for parse in (json.loads, ast.literal_eval):  # as pandas writes a column of lists, too
+            try:
+                return list(parse(value))
+            except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+                continue
+        return None
     return value.split("|") if "|" in value else None

@@ -201,10 +201,22 @@ def _in_memory(raw: Picture) -> bool:
     return isinstance(raw, np.ndarray | Image.Image)
 
 
+def pixels(raw: Image.Image, where: str = "") -> np.ndarray:
+    """(H, W, 3) uint8 of a picture of PIL as it is seen: its palette, transparency and orientation count.
+
+    Raises:
+        DataError: it cannot be decoded.
+    """
+    try:
+        return turn(rgb(raw), orientation(raw))
+    except Exception as error:
+        raise _broken(f"a picture of mode {raw.mode}", where, f"broken ({error or type(error).__name__})") from error
+
+
 def _as_array(raw: Picture, where: str) -> np.ndarray:
     """(H, W, 3) uint8 of pixels in memory."""
     if isinstance(raw, Image.Image):
-        return turn(rgb(raw), orientation(raw))
+        return pixels(raw, where)
     shape, channels = raw.shape, (raw.shape[2] if raw.ndim == 3 else 1)
     if raw.dtype != np.uint8 or raw.ndim not in (2, 3) or channels not in (1, 3, 4) or not raw.size:
         got = f"a {raw.dtype} array of shape {tuple(shape)}"

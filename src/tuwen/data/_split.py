@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from tuwen.data._config import Data
+from tuwen.data._picture import pixels
 from tuwen.data._problem import Problem
 from tuwen.data._stored import Stored, loaded
 from tuwen.errors import DataError
@@ -24,7 +26,7 @@ def content_hash(raw: Picture | Located) -> str:
     """32 hexadecimal digits of a picture's content: of the bytes of a file, or of the pixels in memory.
 
     Raises:
-        DataError: the file cannot be opened.
+        DataError: the file cannot be opened, or a picture of PIL not be decoded.
     """
     hasher, raw = blake2b(digest_size=16), loaded(raw.raw if isinstance(raw, Located) else raw)
     if isinstance(raw, bytes | bytearray | memoryview):
@@ -37,7 +39,7 @@ def content_hash(raw: Picture | Located) -> str:
         except OSError as error:
             raise DataError(f"{raw} cannot be opened: {error.strerror}. Check that it is there and readable.") from None
     else:
-        array = np.asarray(raw)
+        array = pixels(raw) if isinstance(raw, Image.Image) else np.asarray(raw)
         hasher.update(f"{array.shape} {array.dtype}".encode())
         hasher.update(np.ascontiguousarray(array).tobytes())
     return hasher.hexdigest()

@@ -111,6 +111,8 @@ def preprocessing(raw: dict[str, Any], config: Any) -> dict[str, Any]:
         fit, side = "crop", _pixels(crop)
     elif "crop_pct" in raw and side < 384:
         fit, resize = "crop", round(side / raw["crop_pct"])
+    elif "crop_pct" in raw:
+        fit = "squash"  # large ConvNeXt models see the whole picture
     mean, std = (raw.get(name) or IMAGENET[name] for name in ("image_mean", "image_std"))
     if raw.get("do_normalize") is False:
         mean, std = [0.0] * 3, [1.0] * 3

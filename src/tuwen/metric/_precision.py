@@ -67,7 +67,7 @@ def precision_of_texts(score_bM: np.ndarray, row_T: np.ndarray, text_T: np.ndarr
     """
     if not len(row_T):
         return np.zeros(len(score_bM))
-    own_T = score_bM[row_T, text_T]
+    own_T = score_bM[row_T, text_T].astype(float)  # of numbers without a sign there is no minus
     order_T = np.lexsort((-own_T, row_T))  # by picture, the best first
     row_T, own_T = row_T[order_T], own_T[order_T]
     new_T = np.append(True, (row_T[1:] != row_T[:-1]) | (own_T[1:] != own_T[:-1]))

@@ -86,6 +86,7 @@ class Ranking:
     """
 
     def __init__(self, score_NK: np.ndarray, true_NK: np.ndarray):
+        score_NK = np.asarray(score_NK, float)  # of numbers without a sign there is no minus
         self._order_NK = np.argsort(-score_NK, axis=0, kind="stable")
         sorted_NK = np.take_along_axis(score_NK, self._order_NK, 0)
         self._true_NK = np.take_along_axis(true_NK, self._order_NK, 0)

@@ -80,12 +80,16 @@ def errors(prediction_PCHW: Tensor, target_PCHW: Tensor) -> dict[str, Tensor]:
         prediction_PCHW, target_PCHW: 0 to 1; what lies outside is cut, as it is when it is looked at.
     Raises:
         ShapeError: they differ, or are no (P, C, H, W).
+        DataError: one of them is of whole numbers, as pictures of 0 to 255 are.
     """
     if prediction_PCHW.shape != target_PCHW.shape or prediction_PCHW.ndim != 4:
         raise ShapeError(
             f"pictures of {tuple(prediction_PCHW.shape)} and {tuple(target_PCHW.shape)} are compared; "
             "give two of the same (P, C, H, W)"
         )
+    for pictures in (prediction_PCHW, target_PCHW):
+        if not pictures.is_floating_point():
+            raise DataError(f"pictures of {pictures.dtype} are compared; give 0 to 1: pictures.float() / 255")
     prediction, target = (x.float().clamp(0, 1) for x in (prediction_PCHW, target_PCHW))
     difference = prediction - target
     mse_P = difference.square().mean((1, 2, 3))

@@ -43,13 +43,13 @@ def join(parts: Iterable[object]) -> Html:
 
 
 def number(value: float) -> str:
-    """A number as tables show it: four digits that count.
+    """A number as tables show it: four digits that count, and all of whole numbers.
 
     Example:
-        >>> number(0.123456), number(1000), number(float("nan"))
-        ('0.1235', '1000', 'nan')
+        >>> number(0.123456), number(12345), number(float("nan"))
+        ('0.1235', '12345', 'nan')
     """
-    return f"{value:.4g}"
+    return f"{value:.0f}" if abs(value) < 1e15 and value == round(value) else f"{value:.4g}"
 
 
 def _attribute(key: str, value: object) -> str:

@@ -125,7 +125,7 @@ _NO_TERM = ("kind", "step", "steps", "lr", "rows_per_s", "left_s", "memory_mb")
 def events(log: Path) -> list[dict[str, Any]]:
     """The events of a training run; none without a log, and none for half a line at its end."""
     found = []
-    for line in log.read_text("utf-8").split("\n") if log.is_file() else ():
+    for line in log.read_text("utf-8", errors="replace").split("\n") if log.is_file() else ():
         try:
             found.append(json.loads(line))
         except json.JSONDecodeError:

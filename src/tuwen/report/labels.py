@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuwen.report._html import Html, join, number, tag
-from tuwen.report._look import Look, words
+from tuwen.report._look import Look, first_text, words
 from tuwen.report.curves import Line, chart
 from tuwen.report.examples import examples
 from tuwen.report.page import folded, note
@@ -65,7 +65,7 @@ def _card(look: Look, row: Row) -> Html:
     named, label = ", ".join(_several(row["named"])) or "nothing", ", ".join(_several(row["label"])) or "nothing"
     sample = look.by_key.get(row["key"])
     alt = f"Picture of row {row['key']}, taken for {named}, labelled {label}"
-    text = "" if sample is None else str(sample.fields.get("text") or "")
+    text = "" if sample is None else first_text(sample.fields.get("text"))
     shown = look.picture(row["key"], alt) or tag("p", words(text))
     sure = "" if row["probability"] is None else f"probability {number(row['probability'])}"
     said = tag("span", named, class_="good" if right else "bad")

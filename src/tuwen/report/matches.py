@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuwen.report._html import Html, join
+from tuwen.report._html import Html, join, number
 from tuwen.report._look import Look, first_text, words
 from tuwen.report.page import note
 from tuwen.report.tables import heat
@@ -28,9 +28,9 @@ def section(look: Look) -> Html:
     texts = [first_text(sample.fields.get("text")) for sample in rows]
     cosines = look.model.similarity([sample.fields["image"] for sample in rows], texts).T.tolist()
     pictures = [look.picture(sample.key, words(text)) for sample, text in zip(rows, texts, strict=True)]
-    best = sum(row[i] == max(row) for i, row in enumerate(cosines))
+    best = sum((row[i] == max(row)) / row.count(max(row)) for i, row in enumerate(cosines))  # of ties each is the best
     about = note(
         f"Cosines in the shared space. A frame marks a text's own picture, bold its best one; the own one is the best "
-        f"for {best} of {len(rows)} texts, by chance for 1."
+        f"for {number(best)} of {len(rows)} texts, by chance for 1."
     )
     return join([about, heat(cosines, [words(t, 90) for t in texts], pictures, own=[[i] for i in range(len(rows))])])

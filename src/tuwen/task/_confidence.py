@@ -45,6 +45,8 @@ def calibrated(model: CrossModal, method: Any, *, rerank: bool = False) -> bool:
 
 def require(model: CrossModal, method: Any, request: Request) -> None:
     """Raises CannotError, or ConfigError for another way of writing, where min_confidence cannot be held."""
+    if len(getattr(model, "models", ())) > 1:
+        raise CannotError("several models together have no confidence; leave min_confidence out, or ask one of them")
     if model.confidence is None:
         raise CannotError(
             "this model's confidence is not calibrated, so min_confidence cannot be held; `tuwen evaluate MODEL DATA "
