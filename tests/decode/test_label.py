@@ -97,7 +97,7 @@ def test_a_hidden_layer_learns_what_no_direction_tells():
     [
         ([], {}, "the training part has none as label; there is nothing to tell apart. Two classes are needed; `tuwen data"),
         (["a", "a"], {}, "the training part has only 'a' as label; there is nothing to tell apart"),
-        ([["a", "b"], "a"], {"labels": "one"}, "a row has 2 labels (a, b) and decode.*.labels is 'one'; set it to several"),
+        ([["a", "b"], "a"], {"labels": "one"}, "a row has 2 labels (a, b) and has room for one; set decode.label.labels=several"),
     ],
 )  # fmt: skip
 def test_labels_that_cannot_be_learned_are_named(values, fields, message):

@@ -184,10 +184,13 @@ def test_there_are_no_more_texts_than_can_be():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"beams": 0}, r"generate\.beam\.beams is 0; it is at least 1, for example beams=5"),
-        ({"beams": 3, "best": 4}, r"generate\.beam\.best is 4; it is from 1 to beams, 3\. Set best=1 or beams=4"),
-        ({"best": 0}, r"generate\.beam\.best is 0; it is from 1 to beams, 5"),
-        ({"no_repeat_ngram": -1}, r"no_repeat_ngram is -1; it is 0 .* or more, for example no_repeat_ngram=3"),
+        ({"beams": 0}, r"generate\.beam\.beams is 0; it is at least 1, for example beam=5"),
+        (
+            {"beams": 3, "best": 4},
+            r"generate\.beam\.best is 4; it is from 1 to the number of beams, 3\. Set best=1 or beam=4",
+        ),
+        ({"best": 0}, r"generate\.beam\.best is 0; it is from 1 to the number of beams, 5"),
+        ({"no_repeat_ngram": -1}, r"no_repeat_ngram is -1; it is 0 .* or more, for example no_repeat=3"),
         ({"max_tokens": 0}, r"generate\.beam\.max_tokens is 0; it is at least 1"),
         ({"min_tokens": 40, "max_tokens": 30}, r"generate\.beam\.min_tokens is 40; it is from 0 to max_tokens, 30"),
     ],

@@ -90,8 +90,11 @@ def test_pictures_that_are_done_leave_the_batch():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"beams": 6, "groups": 4}, r"generate\.diverse\.groups is 4; it divides beams, 6: 0 .*, 1, 2, 3, 6"),
-        ({"groups": -1}, r"groups is -1; it divides beams"),
+        (
+            {"beams": 6, "groups": 4},
+            r"generate\.diverse\.groups is 4; it divides the number of beams, 6: 0 .*, 1, 2, 3, 6",
+        ),
+        ({"groups": -1}, r"groups is -1; it divides the number of beams"),
         ({"diversity": -0.1}, r"generate\.diverse\.diversity is -0\.1; it is 0 or more, for example diversity=0\.5"),
     ],
 )

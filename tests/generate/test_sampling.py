@@ -161,7 +161,7 @@ def test_noise_has_the_mean_of_the_gumbel_distribution():
         ({"typical": 2.0}, r"typical is 2\.0; it is above 0 and at most 1"),
         ({"seed": -1}, r"seed is -1; it is 0 or more"),
         ({"best": 0}, r"best is 0; it is at least 1"),
-        ({"best": 4, "samples": 2}, r"samples is 2; it is 0 or at least 4, for best=4\. Set samples=4\."),
+        ({"best": 4, "samples": 2}, r"samples is 2; it is at least 4, for best=4\. Set samples=4\."),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):

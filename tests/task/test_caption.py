@@ -209,8 +209,11 @@ def test_an_unknown_way_is_named(model):
         ({"method": "sampling", "beam": 3}, "beam is 3, which has no effect with method=sampling"),
         ({"method": "greedy", "best": 2}, "best is 2, which has no effect with method=greedy"),
         ({"method": "sampling", "top_p": 1.5}, "generate.sampling.top_p is 1.5; it is above 0 and at most 1"),
-        ({"method": "diverse", "groups": 3}, "generate.diverse.groups is 3; it divides beams, 5: 0 .*, 1, 5"),
-        ({"method": "diverse", "best": 6}, "generate.diverse.best is 6; it is from 1 to beams, 5"),
+        (
+            {"method": "diverse", "groups": 3},
+            "generate.diverse.groups is 3; it divides the number of beams, 5: 0 .*, 1, 5",
+        ),
+        ({"method": "diverse", "best": 6}, "generate.diverse.best is 6; it is from 1 to the number of beams, 5"),
         ({"beam": 1, "rerank": True}, "rerank chooses among several captions and only one is written; set beam=5"),
         ({"method": "constrained", "words": "red", "without": "red"}, "'red' is in words and 'red' in without"),
         (

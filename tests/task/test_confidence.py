@@ -130,9 +130,7 @@ def test_without_calibration_it_cannot_be_held(model):
     with pytest.raises(ConfigError, match=message):
         model.caption(IMAGES[0], min_confidence=0.5, beam=2)
     model.confidence = eight.confidence({}, written={"use": "beam", "beams": 4})
-    with pytest.raises(
-        ConfigError, match="fitted for method=beam with beams=4, not for what was asked. Write captions"
-    ):
+    with pytest.raises(ConfigError, match="fitted for method=beam with beam=4, not for what was asked. Write captions"):
         model.caption(IMAGES[0], min_confidence=0.5)
     model.confidence = None
     with pytest.raises(

@@ -69,7 +69,7 @@ class Label(nn.Module):
         rows = [labels_of(value) for value in values]
         if self.config.labels == "one" and (bad := next((row for row in rows if len(row) > 1), None)):
             raise DataError(
-                f"a row has {len(bad)} labels ({', '.join(bad[:5])}) and decode.*.labels is 'one'; set it to several"
+                f"a row has {len(bad)} labels ({', '.join(bad[:5])}) and has room for one; set decode.label.labels=several"
             )
         count = Counter(label for row in rows for label in set(row))
         if len(count) < 2:

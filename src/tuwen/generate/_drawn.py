@@ -59,7 +59,7 @@ class Drawn(Narrowed, Limits):
         self.require(self.seed >= 0, "seed", "it is 0 or more")
         self.require(self.best >= 1, "best", "it is at least 1")
         least = self.best - (self.room - self.samples)
-        fewest = f"it is 0 or at least {least}, for best={self.best}. Set samples={least}."
+        fewest = f"it is at least {least}, for best={self.best}. Set samples={least}."
         self.require(self.samples == 0 or self.room >= self.best, "samples", fewest)
 
     @property

@@ -36,7 +36,7 @@ class Limits(Checked):
         self.require(self.max_tokens >= 1, "max_tokens", "it is at least 1, for example max_tokens=30")
         lengths = f"it is from 0 to max_tokens, {self.max_tokens}. Set min_tokens=0 or a larger max_tokens."
         self.require(0 <= self.min_tokens <= self.max_tokens, "min_tokens", lengths)
-        runs = "it is 0 (any run may repeat) or more, for example no_repeat_ngram=3"
+        runs = "it is 0 (any run may repeat) or more, for example no_repeat=3"
         self.require(self.no_repeat_ngram >= 0, "no_repeat_ngram", runs)
         self.require(self.precision in PRECISIONS, "precision", f"it is one of {', '.join(PRECISIONS)}")
 
@@ -54,8 +54,8 @@ class Ranked(Limits):
 
     def check(self) -> None:
         super().check()
-        self.require(self.beams >= 1, "beams", "it is at least 1, for example beams=5")
-        what = f"it is from 1 to beams, {self.beams}. Set best=1 or beams={max(self.best, 1)}."
+        self.require(self.beams >= 1, "beams", "it is at least 1, for example beam=5")
+        what = f"it is from 1 to the number of beams, {self.beams}. Set best=1 or beam={max(self.best, 1)}."
         self.require(1 <= self.best <= self.beams, "best", what)
 
 

@@ -30,7 +30,9 @@ class Config(Ranked):
         super().check()
         divisors = [str(n) for n in range(1, self.beams + 1) if self.beams % n == 0]
         good = self.groups >= 0 and (self.groups == 0 or self.beams % self.groups == 0)
-        self.require(good, "groups", f"it divides beams, {self.beams}: 0 (each beam is one), {', '.join(divisors)}")
+        self.require(
+            good, "groups", f"it divides the number of beams, {self.beams}: 0 (each beam is one), {', '.join(divisors)}"
+        )
         self.require(self.diversity >= 0, "diversity", "it is 0 or more, for example diversity=0.5")
 
     def build(self) -> Diverse:

@@ -58,7 +58,7 @@ class Config(Drawn):
     def check(self) -> None:
         super().check()
         self.require(self.samples >= 1, "samples", "it is at least 1, for example samples=16")
-        self.require(self.beams >= 0, "beams", "it is 0 (no beam search) or more, for example beams=5")
+        self.require(self.beams >= 0, "beams", "it is 0 (no beam search) or more, for example beam=5")
         self.require(self.voice >= 0, "voice", "it is 0 or more, for example voice=0.3")
         self.require(self.match >= 0, "match", "it is 0 (it does not count) or more, for example match=10")
         self.require(self.similarity in get_args(_Similarity), "similarity", "it is cider or embedding")

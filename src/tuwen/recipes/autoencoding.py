@@ -60,7 +60,7 @@ def conv_autoencoder(facts: Facts) -> Recipe:
 
 
 def vae(facts: Facts) -> Recipe:
-    """A picture as a normal distribution of 16 numbers and back; draws new ones like those it has learned."""
+    """A picture as a normal distribution of 16 to 64 numbers and back; draws new ones like those it has learned."""
     base, (side, channels) = conv_autoencoder(facts), _picture(facts)
     if side <= _SMALL and channels == 1:
         base = replace(

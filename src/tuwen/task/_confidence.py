@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuwen.errors import CannotError, ConfigError
+from tuwen.task._writing import RENAMED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,9 +54,9 @@ def require(model: CrossModal, method: Any, request: Request) -> None:
             "--split val --calibrate` fits it on rows that the model has not learned."
         )
     if not calibrated(model, method, rerank=request.rerank):
-        own = dict(model.confidence.written)
+        own, options_of = dict(model.confidence.written), {own: option for option, own in RENAMED.items()}
         way = f"method={own.pop('use', '')}"
-        options = ", ".join(f"{name}={value}" for name, value in own.items())
+        options = ", ".join(f"{options_of.get(name, name)}={value}" for name, value in own.items())
         raise ConfigError(
             f"min_confidence is {request.min_confidence:g}, and the model's confidence was fitted for {way} with "
             f"{options or 'its usual options'}, not for what was asked. Write captions that way, or calibrate for "

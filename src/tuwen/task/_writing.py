@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tuwen.model import CrossModal
     from tuwen.task.caption import Request
 
-_RENAMED = {"beam": "beams", "no_repeat": "no_repeat_ngram"}
+RENAMED = {"beam": "beams", "no_repeat": "no_repeat_ngram"}
 """Option -> what a Config of `tuwen.generate` calls it; the others have the same name."""
 _OTHER = ("image", "method", "rerank", "attention", "min_confidence")
 """Fields of a Request that are no setting of a way of writing."""
@@ -26,7 +26,7 @@ def check(request: Request) -> None:
     """Raises ConfigError for a way of writing that is not there, options that it has not, and values it cannot take."""
     known = _settings(request.method)
     for field in dataclasses.fields(request):
-        value, name = getattr(request, field.name), _RENAMED.get(field.name, field.name)
+        value, name = getattr(request, field.name), RENAMED.get(field.name, field.name)
         if field.name not in _OTHER and name not in known and value != field.default:
             able = [way for way in _ways() if name in _settings(way)]
             raise ConfigError(
@@ -45,7 +45,7 @@ def method_of(request: Request) -> Any:
     greedy = request.method == "beam" and request.beam == 1
     config_of = registry.get("generate", "greedy" if greedy else request.method).Config
     known = {f.name for f in dataclasses.fields(config_of)}
-    named = {_RENAMED.get(f.name, f.name): getattr(request, f.name) for f in dataclasses.fields(request)}
+    named = {RENAMED.get(f.name, f.name): getattr(request, f.name) for f in dataclasses.fields(request)}
     config = config_of(**{name: value for name, value in named.items() if name in known and value is not None})
     if not request.rerank:
         return config

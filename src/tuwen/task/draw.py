@@ -69,8 +69,8 @@ class Request:
     size: int | None = None
     """Side in pixels: a multiple of what the model learned to draw, each of whose pixels becomes a block."""
     without: str = ""
-    """What the pictures are not to show: guidance leads away from it. This and all that follow are for models whose pictures
-    come of noise: along a flow (recipe `flow`; only these take like with a text, and mask), or code by code (`gpt-vqvae`)."""
+    """What the pictures are not to show: guidance leads away from it. This and the options down to top-p are for models whose
+    pictures come of noise: along a flow (recipe `flow`; only these take like with a text, and mask), or code by code (`gpt-vqvae`)."""
     method: str | None = None
     """How noise becomes a picture: euler, heun or multistep, the default, along a flow (few steps: euler); raster for codes."""
     guidance: float | None = None

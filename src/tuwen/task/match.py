@@ -1,5 +1,8 @@
 """Says how well texts fit a picture.
 
+A line a text, the best first: its share among the given texts (which fits best, not whether any does), its cosine (from -1
+to 1, comparable between pictures), the text.
+
 Example:
     tuwen match MODEL photo.jpg --text "a dog runs" --text "a red car"
 """

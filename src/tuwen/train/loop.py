@@ -63,7 +63,8 @@ def train(
         time_limit_s: seconds of training; 0: as long as the recipe says.
         steps: optimiser steps; 0: as many as the recipe says. With a time limit: at most so many.
         start_from: a model directory; the run begins with its vocabularies and weights.
-        resume: go on from `out`; data and settings are those of the run that was killed.
+        seed: of weights, order and dropout; None: as the recipe says.
+        resume: go on from `out`, with its recipe and settings; `data` may be "" for that of the run.
         report: takes the events of the run, see `train.log.Report`.
     Returns:
         `out`, with the best model by the recipe's validation metric.

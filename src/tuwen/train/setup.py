@@ -183,9 +183,11 @@ def check_fields(recipe: Recipe, dataset: Dataset) -> None:
     """
     for field in {*recipe.encode, *map(base_of, recipe.decode)}:
         if field not in dataset.fields:
+            named = field in ("label", "text") and not getattr(dataset.options, f"{field}_column", "")
+            column = f" Where it is a column of another name: --set data.{field}_column=NAME." if named else ""
             raise DataError(
                 f"recipe {recipe.name!r} needs the field {field!r}; {dataset.name} has: {', '.join(dataset.fields) or 'nothing'}. "
-                f"`tuwen data {dataset.name}` tells what is there and what is wrong with it."
+                f"`tuwen data {dataset.name}` tells what is there and what is wrong with it.{column}"
             )
 
 
