@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuwen import registry
 from tuwen.judge._asked import Asked
+from tuwen.judge._drawn import Drawn
 from tuwen.judge._rates import Means
 from tuwen.model import CrossModal
 from tuwen.task._asking import asking
@@ -58,6 +59,7 @@ def evaluate(
     unsure: bool = False,
     eyes: Eyes | None = None,
     draws: int = 0,
+    drawing: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Runs the model once over the batches and computes what it can; each field is encoded once.
 
@@ -73,6 +75,7 @@ def evaluate(
         unsure: rows also say what a confidence is fitted on (`tuwen.judge._sure.calibrate`).
         eyes: networks that compare drawn pictures with real ones (`tuwen.judge._eyes`).
         draws: rows that a picture is drawn for, the first ones; 0: all.
+        drawing: options of `draw` that they are drawn with.
     Returns:
         figures: loss, each objective's terms and what it reports (means over the rows, teacher-forced), and those of
         every judge that is able to judge the model; the files of `judge/` say which.
@@ -86,7 +89,7 @@ def evaluate(
         method = Beam()
     asked = Asked(
         method=build(model, method), shuffled=shuffled, quick=not bootstrap, known=known, gallery=gallery, unsure=unsure,
-        eyes=eyes, draws=draws,
+        eyes=eyes, draws=draws, drawn=Drawn(options=drawing),
     )  # fmt: skip
     judges = [module.Judge(model, asked) for module in _judges() if module.able(model)]
     terms, reports, num_rows = Means(), Means(), 0

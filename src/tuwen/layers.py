@@ -229,6 +229,14 @@ def init_transformer(module: nn.Module, std: float = 0.02) -> None:
                 nn.init.zeros_(part.bias)
 
 
+def normal_rows(num: int, width: int, generator: torch.Generator | None, device: torch.device | str = "cpu") -> Tensor:
+    """(num, width) of the standard normal distribution; with a generator the first rows are the same however many follow."""
+    if generator is None:
+        return torch.randn(num, width, device=device)
+    rows = [torch.randn(1, width, generator=generator, device=device) for _ in range(num)]
+    return torch.cat(rows) if rows else torch.empty(0, width, device=device)
+
+
 def masked_mean(tokens_PTD: Tensor, mask_PT: Tensor | None = None) -> Tensor:
     """(P, T, D) -> (P, D): the mean of the real tokens; zeros where there are none."""
     if mask_PT is None:

@@ -99,15 +99,15 @@ class Tokenizer:
         return said if self.kind == "bpe" else [_NAMED.sub(" ", text) for text in said]
 
     def unknown(self, text: str) -> list[str]:
-        """What of a text the vocabulary has no word for: words, or letters of which it has only the bytes; each once."""
+        """What of a text the vocabulary has no word for: words, or letters and signs of which it has only the bytes; each once."""
         [text] = self._said([text])
         if self.kind == "word":
             row = self._fast.encode(text, add_special_tokens=False)
             words = [text[slice(*row.offsets[i])] for i, token in enumerate(row.ids) if token == UNK]
-            found = [word for word in words if any(map(str.isalnum, word))]
+            found = [word for word in words if any(map(_says, word))]
         else:
             whole = b"".join(piece + b"\xff" for piece in self.pieces)  # no letter has this byte
-            letters = [letter for letter in self._fast.normalizer.normalize_str(text) if letter.isalnum()]
+            letters = [letter for letter in self._fast.normalizer.normalize_str(text) if _says(letter)]
             found = [letter for letter in letters if letter.encode() not in whole]
         return list(dict.fromkeys(found))
 
@@ -146,6 +146,11 @@ class Tokenizer:
     @classmethod
     def from_json(cls, text: str) -> Tokenizer:
         return cls(_Fast.from_str(text))
+
+
+def _says(letter: str) -> bool:
+    """Whether it may mean something by itself: a letter, a digit, or a sign as an arrow or an emoji is one."""
+    return letter.isalnum() or unicodedata.category(letter) in ("So", "Sm", "Co")
 
 
 def _opens(letter: str) -> bool:

@@ -172,10 +172,10 @@ class Latent:
         """Where it has a distribution (mean, logvar): at a random draw of it. Else itself."""
         if self.mean is None or self.logvar is None:
             return self
-        import torch
+        from tuwen.layers import normal_rows
 
         device = generator.device if generator else self.mean.device
-        noise_PD = torch.randn(self.mean.shape, generator=generator, device=device).to(self.mean)
+        noise_PD = normal_rows(len(self.mean), self.mean.shape[1], generator, device).to(self.mean)
         return self.at(self.mean + noise_PD * (self.logvar / 2).exp())
 
 

@@ -52,7 +52,7 @@ def test_all_layouts_and_both_types_of_ids(tmp_path, references):
         ("{", COCO, "is no JSON: .*It has to be "),
         (RESULTS, {}, "refs.json holds no references; it has to be "),
         (RESULTS, {"42": ["x"], "7": []}, "1 of 2 captions have no references in .*refs.json, such as 7"),
-        (RESULTS, {"42": ["x"], "7": [" ", ""]}, "refs.json: all references of image_id '7' are empty; give one that says"),
+        (RESULTS, {"42": ["x"], "7": [" ", ""]}, "refs.json: all references of image_id '7' have no words; give one that says"),
         (RESULTS, {"42": ["x"], "7": [3]}, "refs.json: a reference of image_id '7' is int, not text."),
         (RESULTS, [{"image_id": 42, "caption": None}], "refs.json: a reference of image_id 42 is NoneType, not text."),
         ([{"image_id": [42], "caption": "a"}], COCO, r"results.json: image_id of entry 1 is \[42\]; it is a whole number or a text, as in 42."),
@@ -89,7 +89,7 @@ def test_no_file(tmp_path):
 def test_what_counts_otherwise_than_one_may_think_is_noted():
     told = {"42": ["the dog", ""], "7": ["the cat"]}
     assert notes_of({42: "a dog", 7: " "}, told, "r.json", "refs.json") == [
-        "1 captions in r.json are empty and score 0, such as 7",
+        "1 captions in r.json have no words and score 0, such as 7",
         "1 pictures in refs.json have an empty reference among others, such as 42; it counts as a reference without words",
         'ids are numbers in r.json and texts in refs.json; they are compared as texts: 42 and "42" are one picture',
     ]

@@ -68,6 +68,34 @@ def test_table(data):
     assert lines[-1] == f"{response.num} rows"
 
 
+def test_options_of_the_verbs_that_answer(data, tmp_path):
+    """Captions as `tuwen caption` would write them with the option; the report repeats it."""
+    asked = {"model": "m", "data": data, "split": "train", "out": str(tmp_path / "r.json")}
+    [usual] = run(Request(**asked))
+    usually = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    [other] = run(Request(**asked, using=("min-tokens=6", "without=red")))
+    report = json.loads((tmp_path / "r.json").read_text("utf-8"))
+    assert "using" not in usually and report["using"] == ["min-tokens=6", "without=red"]
+    said, now = ({row["key"]: row["caption"] for row in some["rows"]} for some in (usually, report))
+    assert any("red" in text for text in said.values()) and not any("red" in text for text in now.values())
+    assert other.figures["bleu_1"] != usual.figures["bleu_1"]
+
+
+@pytest.mark.parametrize(
+    ("using", "message"),
+    [
+        ("length_penalty", r"--using length_penalty: it is NAME=VALUE, an option of `tuwen caption` or `tuwen draw`"),
+        ("rerank=true", r"--using rerank=true: it is NAME=VALUE.* Options: min_tokens, length_penalty"),
+        ("guidance=4", "--using guidance=4: it is NAME=VALUE, an option of .* that this model has"),
+        ("length_penalty=much", "--using length_penalty is a number, got 'much'"),
+        ("temperature=0.5", "temperature is 0.5, which has no effect with method=beam"),
+    ],
+)
+def test_options_that_cannot_be(data, using, message):
+    with pytest.raises(ConfigError, match=message):
+        next(run(Request(model="m", data=data, using=(using,))))
+
+
 def test_settings_of_the_data(data):
     [response] = run(Request(model="m", data=data, split="val", beam=1, set=("data.val=0.5",)))
     assert response.num == 4
@@ -267,7 +295,7 @@ def test_what_is_odd_in_files_is_said(tmp_path, capsys):
         f"note: {n}" for n in response.notes
     ]
     assert json.loads(out.read_text("utf-8"))["notes"] == list(response.notes)
-    assert "are empty and score 0" in html.read_text("utf-8")
+    assert "have no words and score 0" in html.read_text("utf-8")
 
 
 def test_a_metric_that_cannot_run_ends_it_before_it_begins(tmp_path, monkeypatch, capsys):

@@ -17,7 +17,7 @@ from tests import eight
 
 from tuwen import cli
 from tuwen.command import _ask
-from tuwen.command._rows import DrawnFiles, _whole_records, open_rows, to_json
+from tuwen.command._rows import DrawnFiles, _whole_records, open_rows, png, to_json
 from tuwen.data._dataset import open_data
 from tuwen.errors import ConfigError, DataError
 
@@ -253,6 +253,14 @@ def test_a_picture_in_json_is_a_png_in_base64():
     pixels = np.arange(4, dtype=np.uint8).reshape(2, 2, 1)
     data = base64.b64decode(json.loads(to_json({"a": (pixels,)}))["a"][0])
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels[:, :, 0])
+
+
+def test_pictures_do_not_replace_those_that_are_read(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(np.zeros((2, 2, 3), np.uint8)))
+    pictures = [(str(tmp_path / "a.png"), Path("a.png"))]
+    for overwrite in (False, True):
+        with pytest.raises(ConfigError, match=r"a.png would be replaced, and is read; name another folder than"):
+            open_rows(f"{tmp_path}/", (), pictures, made="picture", overwrite=overwrite)
 
 
 def drawn_files(folder, **options):

@@ -24,17 +24,17 @@ def test_every_format(tmp_path):
         "a.jsonl": "\n".join(map(json.dumps, rows)),
         "a.json": json.dumps([{"text": [row["text"], "another"]} for row in rows]),
     }.items():
-        assert find_texts(written(tmp_path / name, text), "stop") == ROWS, name
+        assert find_texts(written(tmp_path / name, text), "stop") == (ROWS, {}), name
 
 
 def test_only_the_end_of_a_line_ends_it(tmp_path):
     file = written(tmp_path / "a.txt", "\ufeffa red\u2028circle\x0c\r\na dog\r\n")
-    assert [text for _, text in find_texts(file, "stop")] == ["a red\u2028circle\x0c", "a dog"]
+    assert [text for _, text in find_texts(file, "stop")[0]] == ["a red\u2028circle\x0c", "a dog"]
 
 
 def test_names_are_those_of_files(tmp_path):
     file = written(tmp_path / "a.txt", f"../up & down?\n\n{'long ' * 30}\n!!!\n")
-    assert [name for name, _ in find_texts(file, "stop")] == [
+    assert [name for name, _ in find_texts(file, "stop")[0]] == [
         "00001-up-down", "00003-long-long-long-long-long-long-long-long", "00004"
     ]  # fmt: skip
 
@@ -45,7 +45,9 @@ def test_rows_without_a_text(tmp_path):
         DataError, match=r"row 2 of a.csv has no text. Give it one. Leave such rows out with --on-error skip."
     ):
         find_texts(file, "stop")
-    assert find_texts(file, "skip") == [("00001-a-dog", "a dog"), ("00003-a-cat", "a cat")]
+    found, left_out = find_texts(file, "skip")
+    assert found == [("00001-a-dog", "a dog"), ("00003-a-cat", "a cat")]
+    assert left_out == {"row 2 of a.csv": "row 2 of a.csv has no text. Give it one."}
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_all_of_it_in_a_process_of_its_own(pictures):
     row, image = json.loads(done.stdout), Image.open(out)
     assert row.keys() == {"out", "seed", "match", "notes"} and len(row["match"]) == 1
     known = {"text": "a red picture", "model": str(drawing.flow_directory()), "seed": "5", "candidates": "4"}
+    known |= {"match": str(row["match"][0])}
     assert image.text == {**known, "judge": str(eight.directory()), "steps": "8", "size": "16"}
     answer = drawing.flow().draw(
         "a red picture", like=str(pictures / "blue.png"), mask=str(pictures / "half.png"), candidates=4,
@@ -123,6 +124,34 @@ def test_a_file_of_texts(asked, flow, pictures, monkeypatch):
     done = asked(*arguments, "--json")
     assert [one.text for one in answered] == ["a orange picture"] and json.loads(done.out)["skipped"] == 7
     assert (out / names[3]).exists()
+
+
+def test_a_file_of_texts_that_are_not_all_fine(asked, flow, pictures, caplog):
+    """What cannot be read is counted, what the model does not know is said, what was drawn of another text is not kept."""
+    texts, out = pictures / "odd.jsonl", f"{pictures / 'drawn'}/"
+    texts.write_text('{"text": null}\n{"text": \n{"text": "a red picture 象"}\n', "utf-8")
+    done = asked("draw", flow, "--texts", texts, "--steps", 1, "-o", out)
+    assert done.returncode == 2 and "Leave such rows out with --on-error skip" in done.err
+    done = asked("draw", flow, "--texts", texts, "--steps", 1, "--on-error", "skip", "-o", out)
+    assert done.returncode == 0 and "1 written, 0 were there already, 2 failed" in done.err
+    assert "row 1 of odd.jsonl, row 2 of odd.jsonl" in done.err or "row 2 of odd.jsonl, row 1 of odd.jsonl" in done.err
+    [path] = (pictures / "drawn").iterdir()
+    assert path.name == "00003-a-red-picture-象.png"
+    [said] = caplog.messages
+    assert said.startswith(f"{path.stem}: ") and "象" in said and said.endswith(Image.open(path).text["notes"])
+    done = asked("draw", flow, "--texts", texts, "--steps", 2, "--on-error", "skip", "-o", out)
+    assert done.returncode == 2 and "was made otherwise: steps was '1', and is '2' now; name another folder" in done.err
+    again = ("draw", flow, "--texts", texts, "--steps", 2, "--on-error", "skip", "-o", out, "--overwrite")
+    assert asked(*again).returncode == 0 and Image.open(path).text["steps"] == "2"
+
+
+def test_what_is_read_is_not_replaced(asked, flow, pictures):
+    blue, before = pictures / "blue.png", (pictures / "blue.png").read_bytes()
+    done = asked("draw", flow, "a red picture", "--like", blue, "-o", pictures / "new" / ".." / "blue.png")
+    assert done.returncode == 2 and "blue.png would be replaced, and is read; name another file" in done.err
+    assert blue.read_bytes() == before
+    done = asked("draw", flow, "a red picture", "-o", blue / "a.png")
+    assert done.returncode == 2 and "blue.png is a file; name another place" in done.err
 
 
 def test_ctrl_c_leaves_no_half_of_a_file(asked, flow, pictures, monkeypatch):

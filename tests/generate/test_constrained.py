@@ -1,5 +1,6 @@
 """Constrained beam search against exhaustive search: its texts always hold the words, and are the best that do."""
 
+import itertools
 import re
 
 import pytest
@@ -248,6 +249,19 @@ def test_pictures_that_are_done_leave_the_batch():
     texts = Config(beams=2, length_penalty=0.0).build()(made, blank(3))
     assert [w.tokens for (w,) in texts] == [[4], [4] * 5, [4] * 3]
     assert (made.rows_seen[0], made.rows_seen[-1]) == (6, 2)
+
+
+def test_what_is_forbidden_is_not_written_for_the_sake_of_a_word():
+    """Both words are there, but not one right after the other; a word that spells what is forbidden cannot be asked for."""
+    for seed in range(6):
+        made = table(pictures=2, length=5, seed=seed)
+        for (written,) in Config(words=("a", "c"), without=("a c",), beams=3).build()(made, blank(2)):
+            said = written.tokens
+            assert 0 in said and 4 in said and (0, 4) not in itertools.pairwise(said), said
+    with pytest.raises(
+        ConfigError, match=r"'cd' is in words, and writing it writes what is in without \(c\); take one"
+    ):
+        Config(words=("cd",), without=("c",), beams=2).build()(table(), blank(2))
 
 
 def test_words_that_cannot_be():

@@ -39,6 +39,16 @@ def test_once_for_all_judges(asked):
     assert len(asked) == 17
 
 
+def test_a_row_is_drawn_with_the_options_that_are_asked_for():
+    model, rows = drawing.flow(), eight.samples()[:2]
+    options = {"steps": 1, "guidance": 1.0}
+    for row, found in zip(rows, Drawn(options=options).of(model, rows), strict=True):
+        asked = request(model, row)
+        wanted = model.draw(asked.text, seed=asked.seed, **options).pictures[0]
+        assert np.abs(found.astype(int) - wanted).max() <= 1
+        assert (found != model.draw(asked.text, seed=asked.seed).pictures[0]).any()
+
+
 def test_a_row_is_drawn_with_its_own_noise_always_the_same():
     model = autoencoders.model("vae")
     rows = autoencoders.samples()

@@ -34,6 +34,13 @@ def test_recall_by_hand():
     assert (low, high) == (0.5, 1.0), "the rows are pictures: their texts are drawn together"
 
 
+def test_pictures_that_fill_no_gallery_are_said():
+    model = eight.model()
+    found = evaluate(model, batches(model), method=Greedy(), gallery=3)
+    assert found.figures["num_galleries"] == 2
+    assert "2 of 8 pictures fill no gallery of 3 and are left out" in found.notes
+
+
 def test_recall_leaves_out_texts_without_a_picture():
     rates, _ = recall_rates(torch.eye(2), torch.eye(2), torch.tensor([0, 1]), torch.tensor([1, 3]))
     assert rates.figures["t2i_r1"] == 0 and rates.num_rows == 1

@@ -56,3 +56,12 @@ def test_mistakes_are_named():
         scored(["near"], [[]], [])
     with pytest.raises(DataError, match="no captions to score"):
         scored([], [], []).result()
+
+
+def test_captions_without_references_are_left_out_of_the_one_figure():
+    pictures = ["right", "right"]
+    both, one = (
+        scored(["near", "wrong"], [["near"], []], pictures).result(),
+        scored(["near"], [["near"]], ["right"]).result(),
+    )
+    assert both["ref_clipscore"] == one["ref_clipscore"] and both["clipscore"] != one["clipscore"]

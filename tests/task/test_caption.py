@@ -9,6 +9,7 @@ from tests import eight
 
 from tuwen.errors import CannotError, ConfigError, DataError
 from tuwen.generate._written import Written
+from tuwen.task import caption
 from tuwen.task.caption import Request, Response, able, mean_logprob, method_of, run, show
 
 IMAGES = [one.fields["image"] for one in eight.samples()]
@@ -179,6 +180,32 @@ def test_rerank_puts_what_matches_first(model):
         assert before.match is None
     drawn = model.caption(IMAGES[0], rerank=True, method="sampling", samples=12, temperature=1.5)
     assert "red" in drawn.caption and not drawn.alternatives
+
+
+def test_of_captions_that_fit_alike_the_likelier_is_first(model, monkeypatch):
+    """And the cosine counts beyond the digits that are shown."""
+    response = model.caption(IMAGES[0], best=3)
+    before = [one.caption for one in (response, *response.alternatives)]
+    assert len(before) == 3
+    for cosines, wanted in (((0.5, 0.5, 0.5), before), ((0.50001, 0.50003, 0.50002), [before[i] for i in (1, 2, 0)])):
+        monkeypatch.setattr(caption, "match_of", lambda *_, cosines=cosines: [list(cosines)])
+        after = model.caption(IMAGES[0], rerank=True, beam=3, best=3)
+        assert [after.caption, *(one.caption for one in after.alternatives)] == wanted
+
+
+def test_a_caption_grows_as_it_is_written(model):
+    """One picture: the text so far; of several, the place in the list too."""
+    grown = []
+    whole = model.caption(IMAGES[0], beam=1, emit=grown.append).caption
+    assert grown[-1] == whole and len(grown) > 2 and all(whole.startswith(part) for part in grown)
+    grown.clear()
+    made = model.caption(IMAGES[:2], beam=1, emit=lambda number, text: grown.append((number, text)))
+    assert {number: text for number, text in grown} == {i: one.caption for i, one in enumerate(made)}
+
+
+def test_more_tokens_than_a_model_writes(model):
+    with pytest.raises(ConfigError, match=r"min_tokens is 60, and this model writes at most 12; set min_tokens=12"):
+        model.caption(IMAGES[0], min_tokens=60)
 
 
 def test_only_a_model_that_matches_reranks():

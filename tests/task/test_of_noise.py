@@ -1,11 +1,15 @@
 """Pictures along a flow: near a picture, with a hole filled, away from a text, in parts that fit the memory."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests import drawing, eight
 
-from tuwen.errors import CannotError, DataError
+from tuwen.errors import CannotError, ConfigError, DataError
 from tuwen.task import _of_noise, draw
+from tuwen.types import Located
 
 COLOURS = list(eight.COLOURS)
 RIGHT = np.zeros((24, 24), np.uint8)
@@ -90,6 +94,28 @@ def test_pictures_and_masks_of_other_sizes_and_with_alpha(model):
         assert (made[:, :4] == eight.COLOURS["blue"]).all() and nearest(made[:, 4:]) == "red"
     large[..., 3] = 0  # what is transparent is white
     assert nearest(model.draw(like=large, strength=0.2).pictures[0]) == "white"
+
+
+def test_the_border_that_a_model_adds_is_no_hole():
+    """Pictures that are not square, in a model that pads them with white."""
+    decoder = copy.deepcopy(drawing.flow().decoders["image"])
+    decoder.config = replace(decoder.config, fit="pad")
+    like, mask = np.zeros((12, 24, 3), np.uint8), np.zeros((12, 24), np.uint8)
+    with pytest.raises(DataError, match="the mask is black all over"):
+        _of_noise.hole(decoder, Located(like), Located(mask))
+    mask[:, 12:] = 255
+    hole_HW = _of_noise.hole(decoder, Located(like), Located(mask))[0, 0]
+    assert hole_HW[2:6, 4:].all() and not hole_HW[:, :4].any() and not hole_HW[:2].any() and not hole_HW[6:].any()
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_guidance_counts_for_its_share_of_the_way_that_is_walked(model, strength):
+    """Near a picture the way is shorter; what leads for half of it leads for half of that, too."""
+    options = {"like": plain("blue"), "strength": strength, "steps": 20}
+    with_it, without = (model.draw("a red picture", guidance=one, **options).pictures[0] for one in (8.0, 1.0))
+    assert apart(with_it, without) > 0
+    with pytest.raises(ConfigError, match="guidance_from is 0.2; none of 1 steps begins between it and guidance_until"):
+        model.draw("a red picture", guidance=8.0, guidance_from=0.2, steps=1)
 
 
 @pytest.mark.parametrize(

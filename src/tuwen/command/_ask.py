@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +15,11 @@ from types import ModuleType
 from typing import Any, get_type_hints
 
 from tuwen import registry
-from tuwen._files import atomic
+from tuwen._files import atomic, check_file
 from tuwen.command import _bulk, _texts
 from tuwen.command._rows import DrawnFiles, Rows, open_rows, png_notes, to_json
-from tuwen.command._verb import asked_pictures, parameters
+from tuwen.command._verb import asked_pictures, parameters, picture_fields
+from tuwen.data._problem import LIMIT
 from tuwen.errors import ConfigError, DataError
 from tuwen.types import Picture
 
@@ -144,9 +146,16 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
             f"-o {out} is a picture, but {why}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
         )
     [(name, request)] = requests
+    check_file(str(out))
+    read = [getattr(request, field) for field in picture_fields(task.Request)]
+    if os.path.realpath(out) in {os.path.realpath(one) for one in read if isinstance(one, str | os.PathLike)}:
+        raise ConfigError(f"{out} would be replaced, and is read; name another file")
     model = open_model(values["model"], values["device"], several=_takes_several(task))
-    with _tells(task, _bulk.Ticker(1)) as more:
-        [response] = task.run(model, [request], **more)
+    try:
+        with _tells(task, _bulk.Ticker(1)) as more:
+            [response] = task.run(model, [request], **more)
+    except DataError as error:
+        raise DataError(str(error).replace(LIMIT, _bulk.SMALLER)) from None
     drawn = task.picture(model, request, response)
     drawn.info["model"] = values["model"]
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -169,12 +178,14 @@ def _draw_many(task: ModuleType, values: Mapping[str, Any], options: Mapping[str
         raise ConfigError("TEXT and --texts are two ways of saying what to draw; leave one out")
     if not values["out"]:
         raise ConfigError("--texts makes many pictures; say where they go with -o FOLDER/")
-    texts = _texts.find_texts(values["texts"], values["on_error"])
+    texts, left_out = _texts.find_texts(values["texts"], values["on_error"])
     requests = [(name, task.Request(**{**options, "text": text})) for name, text in texts]
     notes = {name: {"model": values["model"], **task.about(request)} for name, request in requests}
     [made], first = _drawn(task), requests[0][1]
     rows = DrawnFiles(Path(values["out"]), notes, made, first.num, overwrite=values["overwrite"])
-    _Job(task, values, rows, json).run(requests, at_once=max(1, task.AT_ONCE // first.all))
+    job = _Job(task, values, rows, json)
+    job.summary.failed.update(left_out)
+    job.run(requests, at_once=max(1, task.AT_ONCE // first.all))
 
 
 @contextmanager

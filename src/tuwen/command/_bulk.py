@@ -14,6 +14,8 @@ from tuwen.data._files import UNREAD_SUFFIXES, is_picture, walk
 from tuwen.data._problem import LIMIT
 from tuwen.errors import DataError
 
+SMALLER = "Make it smaller first."
+"""Advice about a picture that is too large, for who asks a model: what it was trained with stays."""
 ROWS = 64
 """Pictures that are answered, and written, at once."""
 
@@ -112,7 +114,7 @@ def _answer(run: Callable[[list[Any]], list[Any]], requests: Sequence[tuple[str,
         responses = run([request for _, request in requests])
     except DataError as error:
         if len(requests) == 1:
-            yield requests[0][0], DataError(str(error).replace(LIMIT, "Make it smaller first."))
+            yield requests[0][0], DataError(str(error).replace(LIMIT, SMALLER))
             return
         half = len(requests) // 2
         yield from _answer(run, requests[:half])

@@ -52,6 +52,12 @@ def read_references(path: str) -> dict[Any, list[str]]:
         for key, row in zip(_ids(path, rows), rows, strict=True):
             found.setdefault(key, []).append(row["caption"])
         return _checked(path, found)
+    if isinstance(raw, dict) and isinstance(raw.get("annotations"), list) and raw["annotations"]:
+        number, odd = next(
+            (i, row) for i, row in enumerate(raw["annotations"], 1)
+            if not (isinstance(row, dict) and {"image_id", "caption"} <= row.keys())
+        )  # fmt: skip
+        raise DataError(f"{path}: entry {number} of annotations has no image_id and caption, it is {str(odd)[:60]}")
     if isinstance(raw, dict) and all(isinstance(group, str | list) for group in raw.values()):
         return _checked(path, {key: [group] if isinstance(group, str) else group for key, group in raw.items()})
     raise DataError(f"{path} holds no references; it has to be {_REFERENCES}")
@@ -103,6 +109,13 @@ def _whole(key: Any) -> Any:
     return int(key) if isinstance(key, float) and key.is_integer() else key
 
 
+def _says(text: str) -> bool:
+    """Whether it has a word, as captions are scored."""
+    from tuwen.metric._tokens import tokenize
+
+    return bool(tokenize(text))
+
+
 def _checked(path: str, references: dict[Any, list[Any]]) -> dict[Any, list[str]]:
     """The same; raises DataError for what is no text, and for a picture all of whose references are empty."""
     if not references:
@@ -110,9 +123,9 @@ def _checked(path: str, references: dict[Any, list[Any]]) -> dict[Any, list[str]
     for key, group in references.items():
         if wrong := [text for text in group if not isinstance(text, str)]:
             raise DataError(f"{path}: a reference of image_id {key!r} is {type(wrong[0]).__name__}, not text.")
-        if group and not any(text.strip() for text in group):
+        if group and not any(map(_says, group)):
             raise DataError(
-                f"{path}: all references of image_id {key!r} are empty; give one that says something, or leave the picture "
+                f"{path}: all references of image_id {key!r} have no words; give one that says something, or leave the picture "
                 "out of both files."
             )
     return references
@@ -123,8 +136,8 @@ def notes_of(
 ) -> list[str]:
     """What counts otherwise than one may think: empty captions and references, ids that are numbers here and texts there."""
     notes = []
-    if empty := [str(key) for key, text in results.items() if not text.strip()]:
-        notes.append(f"{len(empty)} captions in {captions_file} are empty and score 0, such as {_shown(empty)}")
+    if empty := [str(key) for key, text in results.items() if not _says(text)]:
+        notes.append(f"{len(empty)} captions in {captions_file} have no words and score 0, such as {_shown(empty)}")
     if blank := [str(key) for key, group in references.items() if any(not text.strip() for text in group)]:
         notes.append(
             f"{len(blank)} pictures in {references_file} have an empty reference among others, such as {_shown(blank)}; "

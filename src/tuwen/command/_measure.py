@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from tuwen.command._beside import captions_of, read_captions
 from tuwen.command._extra import Extra
@@ -22,9 +22,17 @@ if TYPE_CHECKING:
     from tuwen.report._look import Look
     from tuwen.types import Sample
 
+_WRITTEN = ("method", "beam", "max_tokens", "precision", "best", "neighbours")
+"""Options that captions are written with, as `tuwen caption` has them."""
+_ASKED = ("image", "rerank", "attention", "min_confidence")
+"""Those of `tuwen caption` that are asked of one caption, not of all."""
+_DRAWN = (
+    "without", "method", "guidance", "guidance_from", "guidance_until", "steps", "precision", "temperature", "top_k", "top_p"
+)  # fmt: skip
+"""Options of `tuwen draw` that pictures of an evaluation can be drawn with."""
 _OF_MODELS = (
-    "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "precision", "best", "neighbours", "gallery", "calibrate", "features",
-    "draws",
+    "model", "data", "split", "rows", "set", "method", "beam", "max_tokens", "precision", "best", "neighbours", "using", "gallery", "calibrate",
+    "features", "draws",
 )  # fmt: skip
 """Options without effect on captions in files."""
 _ABOUT = {
@@ -67,11 +75,12 @@ def measure_model(request: Request) -> Measured:
     from tuwen.task.caption import Request as Caption
     from tuwen.task.caption import method_of
 
-    way = {name: getattr(request, name) for name in ("method", "beam", "max_tokens", "precision", "best", "neighbours")}
+    way = {name: getattr(request, name) for name in _WRITTEN}
     method = method_of(Caption(image=None, **way))
     _check_eyes(request)
     extra = Extra.open(request.metrics, request.clip, request.device, draws=bool(request.features))
     model = open_model(request.model, request.device, several=True)
+    method, drawing = _ways(request, way, model.can()) if request.using else (method, {})
     _check_able(request, model)
     of_file, other_model = _is_file(request.against), None
     if of_file and "caption" not in model.can():
@@ -83,13 +92,14 @@ def measure_model(request: Request) -> Measured:
         read_captions(request.against)  # what cannot be read is said before minutes are spent
     elif request.against:
         other_model = open_model(request.against, request.device, several=True)
+    _check_guides(request, [one for one in (model, other_model) if one is not None])
     whole = read_all("evaluate", model.recipe, request.data, settings=request.set)
     rows = part_of(whole, request.data, split=request.split, rows=request.rows)
     _check_enough(request, rows)
     learned = [] if request.split in ("", "train") else list(whole.split("train"))
     known = _texts(learned)
     eyes = _eyes(request, extra, learned, rows.options)
-    found, rows = _evaluated(request, model, rows, method, known, eyes)
+    found, rows = _evaluated(request, model, rows, (method, drawing), known, eyes)
     shown = located(rows, rows.options)
     pictures = {sample.key: sample.fields.get("image") for sample in shown}
     extra.add(found, pictures)
@@ -98,7 +108,7 @@ def measure_model(request: Request) -> Measured:
     if of_file:
         other = _beside(request.against, found, captions_of(request.against, found, extra, pictures))
     elif other_model is not None:
-        theirs, _ = _evaluated(request, other_model, rows, method, known, eyes)
+        theirs, _ = _evaluated(request, other_model, rows, (method, drawing), known, eyes)
         extra.add(theirs, pictures, chance=False)
         other = _beside(request.against, found, theirs)
     about = {"model": request.model, "recipe": model.recipe.name, "data": request.data, "part": request.split}
@@ -123,7 +133,7 @@ def measure_files(request: Request) -> Measured:
         raise ConfigError(f"{odd[0]} has no effect with --captions, which are scored without a model; leave it out.")
     from tuwen.command._coco import find_pictures, join, notes_of, read_references, read_results
     from tuwen.evaluation import Evaluation
-    from tuwen.judge.captions import caption_rates
+    from tuwen.judge.captions import caption_rates, variety_rates
     from tuwen.report._look import Look
 
     results, references = read_results(request.captions), read_references(request.references)
@@ -141,8 +151,12 @@ def measure_files(request: Request) -> Measured:
     rows = [{"key": key, "caption": text, "references": group} for key, text, group in pairs]
     turned = [text for _, text, _ in pairs[1:] + pairs[:1]]
     chance = caption_rates(turned, [group for _, _, group in pairs]).figures if len(pairs) > 1 else {}
+    variety = {
+        name: value for one in variety_rates([text for _, text, _ in pairs]) for name, value in one.figures.items()
+    }
     found = Evaluation(
-        figures=rates.figures, intervals=rates.intervals(), chance=chance, rows=rows, num_rows=len(rows), rates=[rates],
+        figures={**rates.figures, **variety}, intervals=rates.intervals(), chance=chance, rows=rows, num_rows=len(rows),
+        rates=[rates],
         notes=notes_of(results, references, *files),
     )  # fmt: skip
     extra.add(found, pictures)
@@ -168,8 +182,44 @@ def _beside(name: str, found: Evaluation, theirs: Evaluation) -> Beside:
     return beside(name, found.rates, theirs.rates)
 
 
+def _ways(request: Request, way: Mapping[str, Any], can: Sequence[str]) -> tuple[Any, dict[str, Any]]:
+    """With --using: the Config that captions are written with, and the options that pictures are drawn with.
+
+    Args:
+        way: options of `tuwen caption` that have a name here.
+        can: what the model can; an option of both verbs is that of captions where it writes some.
+    Raises:
+        ConfigError: an option that neither verb has, or a value it cannot take.
+    """
+    from tuwen._typed import parsed
+    from tuwen.errors import did_you_mean
+    from tuwen.task import caption, draw
+
+    writing = (
+        [f.name for f in fields(caption.Request) if f.name not in (*_WRITTEN, *_ASKED)] if "caption" in can else []
+    )
+    tasks: dict[str, Any] = {**dict.fromkeys(_DRAWN if "draw" in can else (), draw), **dict.fromkeys(writing, caption)}
+    options: dict[Any, dict[str, Any]] = {caption: dict(way), draw: {}}
+    for one in request.using:
+        name, found, text = one.partition("=")
+        name = name.strip().replace("-", "_")
+        if name not in tasks or not found:
+            raise ConfigError(
+                f"--using {one}: it is NAME=VALUE, an option of `tuwen caption` or `tuwen draw` that this model has."
+                f"{did_you_mean(name, list(tasks))} Options: {', '.join(tasks)}."
+            )
+        options[tasks[name]][name] = parsed(get_type_hints(tasks[name].Request)[name], text.strip(), f"--using {name}")
+    draw.Request(text="a text", **options[draw])  # refuses what cannot be
+    return caption.method_of(caption.Request(image=None, **options[caption])), options[draw]
+
+
 def _evaluated(
-    request: Request, model: Any, rows: Dataset, method: Any, known: Sequence[str], eyes: Eyes | None
+    request: Request,
+    model: Any,
+    rows: Dataset,
+    ways: tuple[Any, dict[str, Any]],
+    known: Sequence[str],
+    eyes: Eyes | None,
 ) -> tuple[Evaluation, Dataset]:
     """What a model is worth on the rows that can be read, and these rows. Errors: as `batches`."""
     from tuwen.command._read import batches, left_out
@@ -178,7 +228,7 @@ def _evaluated(
     broken: dict[str, str] = {}
     read = (batch for _, batch in batches(model, rows, broken, targets=True))
     found = evaluate(
-        model, read, method=method, bootstrap=True, known=known, gallery=request.gallery,
+        model, read, method=ways[0], drawing=ways[1], bootstrap=True, known=known, gallery=request.gallery,
         unsure=request.calibrate, eyes=eyes, draws=request.draws,
     )  # fmt: skip
     if broken:
@@ -271,6 +321,22 @@ def _check_eyes(request: Request) -> None:
             raise ConfigError(
                 f"--{name} {source} is a model that is judged, which would find in its pictures what it puts there; name one "
                 "that had no part in its training"
+            )
+
+
+def _check_guides(request: Request, models: Sequence[Any]) -> None:
+    """Refuses as a judge of pictures what a model was trained to please: an objective's own source."""
+    guides = {
+        Path(source).resolve()
+        for model in models
+        for part in model.recipe.objective.values()
+        if (source := getattr(part, "source", ""))
+    }
+    for name, source in (("features", request.features), ("clip", request.clip)):
+        if request.features and source and Path(source).resolve() in guides:
+            raise ConfigError(
+                f"--{name} {source} took part in the training of a model that is judged, which learned to please it; name one "
+                "that had no part in it"
             )
 
 

@@ -7,6 +7,7 @@ import csv
 import errno
 import io
 import json
+import logging
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +16,11 @@ from typing import IO, Any, Protocol
 
 from tuwen.errors import ConfigError, DataError
 
+_log = logging.getLogger("tuwen")
 KEY = "image"
 """Name of the column that says which picture a row is about."""
+_FOUND = ("match", "notes")
+"""What a picture says of itself that was not asked for."""
 
 
 class Rows(Protocol):
@@ -198,7 +202,11 @@ class PictureFiles(TextFiles):
     suffix = ".png"
 
     def __init__(self, folder: Path, pictures: Iterable[tuple[str, Path]], made: str, *, overwrite: bool = False):
+        pictures = list(pictures)
         super().__init__(folder, pictures, overwrite=overwrite)
+        read = {os.path.realpath(name) for name, _ in pictures}
+        if lost := next((place for place in self.places.values() if os.path.realpath(place) in read), None):
+            raise ConfigError(f"{lost} would be replaced, and is read; name another folder than {folder}")
         self.made = made
 
     def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
@@ -222,25 +230,58 @@ class DrawnFiles:
         if folder.is_file() or folder.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
             raise ConfigError(f"-o {folder} is one file, and --texts makes many; name a folder, as in -o pictures/")
         self.folder, self.notes, self.made, self.num = folder, notes, made, num
-        there = (name for name in notes if all(path.exists() for path in self._places(name)))
-        self.done = set() if overwrite else set(there)
+        self.done: set[str] = set()
+        if not overwrite:
+            self.done.update(name for name in notes if all(path.exists() for path in self._places(name)))
+            self._check_made_so()
 
     def _places(self, name: str) -> list[Path]:
         if self.num == 1:
             return [self.folder / f"{name}.png"]
         return [self.folder / f"{name}-{number}.png" for number in range(1, self.num + 1)]
 
+    def _check_made_so(self) -> None:
+        """Raises ConfigError where a picture that is there was made of something else: it is no answer, and not ours to lose."""
+        for name in self.done:
+            wanted = {key: str(value) for key, value in self.notes[name].items()}
+            for place in self._places(name):
+                found = _known_of(place)
+                if odd := [key for key in {**wanted, **found} if wanted.get(key) != found.get(key)]:
+                    was, now = (some.get(odd[0], "as usual") for some in (found, wanted))
+                    raise ConfigError(
+                        f"{place} was made otherwise: {odd[0]} was {was!r}, and is {now!r} now; name another folder, or "
+                        "draw all of them anew with --overwrite"
+                    )
+
     def write(self, answers: Sequence[tuple[str, Mapping[str, Any], str]]) -> None:
-        """Each with what is known of it as text inside."""
+        """Each with what is known of it as text inside; what is to be known of a text is said, too."""
         from tuwen._files import write_atomic
 
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, fields, _ in answers:
-            for place, pixels in zip(self._places(name), fields[self.made], strict=True):
-                write_atomic(place, png(pixels, self.notes[name]))
+            about = {
+                **self.notes[name],
+                **({"notes": notes} if (notes := "\n".join(fields.get("notes") or ())) else {}),
+            }
+            if notes:
+                _log.warning("%s: %s", name, notes)
+            for i, (place, pixels) in enumerate(zip(self._places(name), fields[self.made], strict=True)):
+                match = {"match": fields["match"][i]} if fields.get("match") else {}
+                write_atomic(place, png(pixels, {**about, **match}))
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _known_of(place: Path) -> dict[str, str]:
+    """The text inside of a PNG that says how it was made; nothing where it says nothing."""
+    from PIL import Image
+
+    try:
+        with Image.open(place) as picture:
+            return {key: value for key, value in getattr(picture, "text", {}).items() if key not in _FOUND}
+    except (OSError, SyntaxError, ValueError):
+        return {}
 
 
 def png(pixels_HWC: Any, about: Mapping[str, Any] | None = None) -> bytes:

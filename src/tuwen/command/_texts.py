@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tuwen.errors import DataError
+
+if TYPE_CHECKING:
+    from tuwen.data._problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,29 +25,31 @@ class Options:
     """A file of texts, in place of one: FILE.txt with one a line, or a table (.csv, .tsv, .json, .jsonl, .parquet) with a
     column of texts."""
     on_error: Literal["stop", "skip"] = "stop"
-    """For `texts`. stop: end at the first row without a text; skip: leave it out."""
+    """For `texts`. stop: end at the first row without a text; skip: leave it out, count it and name it."""
     overwrite: bool = False
     """Draw anew where -o names a folder with pictures that are there."""
 
 
-def find_texts(file: str, on_error: Literal["stop", "skip"]) -> list[tuple[str, str]]:
-    """(name of its files, text) of every row: 00002-a-red-circle.
+def find_texts(file: str, on_error: Literal["stop", "skip"]) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """(name of its files, text) of every row: 00002-a-red-circle; and which rows were left out -> why.
 
     Raises:
         DataError: the file cannot be read, has no column of texts or no text, or a row has none (on_error="stop").
     """
-    from tuwen.data._problem import SKIP
+    from tuwen.data._problem import SKIP, Problem
 
+    problems = list[Problem]()
     try:
-        found = [(f"{number:05d}-{_slug(text)}".strip("-"), text) for number, text in _rows(Path(file), on_error)]
+        rows = list(_rows(Path(file), on_error, problems))
     except DataError as error:
         raise DataError(str(error).replace(SKIP, "Leave such rows out with --on-error skip.")) from None
-    if not found:
+    if not rows:
         raise DataError(f"{file} holds no text; it needs one a line, or a column `text`.")
-    return found
+    found = [(f"{number:05d}-{_slug(text)}".strip("-"), text) for number, text in rows]
+    return found, {problem.where: str(problem) for problem in problems if problem.left_out}
 
 
-def _rows(file: Path, on_error: Literal["stop", "skip"]) -> Iterator[tuple[int, str]]:
+def _rows(file: Path, on_error: Literal["stop", "skip"], problems: list[Problem]) -> Iterator[tuple[int, str]]:
     """Number and text, counted from 1; empty lines of a .txt are left out."""
     from tuwen.data._columns import texts_of
     from tuwen.data._config import Data
@@ -58,10 +63,10 @@ def _rows(file: Path, on_error: Literal["stop", "skip"]) -> Iterator[tuple[int, 
     if file.suffix.lower() == ".txt":
         yield from ((number, line) for number, line in enumerate(lines_of(file), 1) if line.strip())
         return
-    options, problems = Data(on_error="skip" if on_error == "skip" else "raise"), list[Problem]()
-    for number, (where, text) in enumerate(texts_of(list(rows_of(file, options, problems)), file.name), 1):
+    options = Data(on_error="skip" if on_error == "skip" else "raise")
+    for where, text in texts_of(list(rows_of(file, options, problems)), file.name):
         if text:
-            yield number, text
+            yield int(re.findall(r"\d+", where)[0]), text  # "row 3 of ..."
         else:
             leave_out(Problem(where, "has no text", "Give it one."), options, problems)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ from tuwen.errors import ConfigError
 if TYPE_CHECKING:
     from tuwen.command._measure import Measured
     from tuwen.judge._rates import Beside
+
+_OWN = ("out", "html", "rows", "device")
+"""Options that a report does not repeat: it has rows of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,9 @@ class Request:
     counts."""
     neighbours: str = ""
     """File of pictures whose captions have a voice too, with --method mbr; see `tuwen caption`."""
+    using: tuple[str, ...] = ()
+    """An option NAME=VALUE of `tuwen caption` or `tuwen draw` that captions are written or pictures drawn with, as in
+    length_penalty=0.5 or guidance=12; give several."""
     gallery: int = 0
     """Pictures that are looked through at once in retrieval; 0: all. 1000: the 1K protocol, over all whole folds."""
     metrics: str = ""
@@ -149,7 +155,9 @@ def _as_json(request: Request, measured: Measured) -> str:
     from tuwen.command._rows import to_json
 
     found = measured.look.found
-    what = {name: getattr(request, name) for name in ("model", "data", "split", "method", "beam")}
+    always = () if request.captions else ("model", "data", "split", "method", "beam")
+    asked = {f.name: (getattr(request, f.name), f.default) for f in fields(request) if f.name not in _OWN}
+    what = {name: value for name, (value, default) in asked.items() if name in always or value != default}
     about = {"figures": found.figures, "intervals": found.intervals, "chance": found.chance}
     there = {"tables": found.tables, "notes": found.notes, "beside": measured.beside and asdict(measured.beside)}
     more = {name: value for name, value in there.items() if value}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tuwen.decode._picture import Output, PictureDecoder
 from tuwen.encode._image import Fit, example_pictures, places
 from tuwen.errors import ConfigError, ShapeError
-from tuwen.layers import CrossAttention, Mlp, init_transformer
+from tuwen.layers import CrossAttention, Mlp, init_transformer, normal_rows
 from tuwen.types import Latent, Widths
 
 
@@ -110,7 +110,7 @@ class ImageDeconv(PictureDecoder):
         if generator is None and not self.training:
             generator = torch.Generator().manual_seed(0)
         device = generator.device if generator else read.device
-        noise_PD = torch.randn(len(read), self.config.noise, generator=generator, device=device).to(read)
+        noise_PD = normal_rows(len(read), self.config.noise, generator, device).to(read)
         return torch.cat([read, noise_PD[(..., *[None] * (read.ndim - 2))].expand(-1, -1, *read.shape[2:])], 1)
 
     def _read(self, begun_PDhw: Tensor, latent: Latent) -> Tensor:

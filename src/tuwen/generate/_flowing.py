@@ -42,10 +42,10 @@ class Flowing(Guided):
     steps: int = 20
     """Steps of equal length, 1 or more."""
     guidance_from: float = 0.0
-    """The moment, from 0 (noise) to 1, from which on guidance leads: what is drawn later is as varied as was learned. For
+    """The share of the way, from 0 (noise) to 1, from which on guidance leads: what is drawn later is as varied as was learned. For
     classes, each of which looks many ways, 0.2 to 1 with a guidance of 12 is truer and more varied than 0 to 1 with 5."""
     guidance_until: float = 0.5
-    """The moment, from 0 (noise) to 1, up to which guidance leads: what is where is decided early. Later it leaves specks, and
+    """The share of the way, from 0 (noise) to 1, up to which guidance leads: what is where is decided early. Later it leaves specks, and
     takes a second look at the network. 1: all the way."""
 
     def check(self) -> None:
@@ -59,6 +59,13 @@ class Flowing(Guided):
             f"it is from 0 to guidance_until, {self.guidance_until:g}; set guidance_from=0 or a larger guidance_until",
         )
         self.require(self.steps >= 1, "steps", "it is at least 1, for example steps=20")
+        guided = any(self.guidance_from <= step / self.steps < self.guidance_until for step in range(self.steps))
+        self.require(
+            guided or self.guidance <= 1 or not self.guidance_from,
+            "guidance_from",
+            f"none of {self.steps} steps begins between it and guidance_until, {self.guidance_until:g}; take more steps, or "
+            "leave it out",
+        )
 
     @property
     def looks(self) -> float:
@@ -145,11 +152,11 @@ class Walk:
         steps, length = self.steps(begin), (1 - begin) / self.steps(begin)
         x_PCHW = noise_PCHW if like is None else _between(decoder, noise_PCHW, like, begin)
         kept = None if like is None else like.kept
-        leads, memory = self._leads(begin), dict[str, Any]()
+        leads, memory = self._leads(0.0), dict[str, Any]()
         with autocast(noise_PCHW.device, choose_precision(self.config.precision, noise_PCHW.device)):
             for step in range(steps):
                 t = begin + step * length
-                if leads != (leads := self._leads(t)):
+                if leads != (leads := self._leads(step / steps)):
                     memory.clear()  # directions with and without guidance do not go on from each other
                 velocity = self._velocity(decoder, latent, away, leads=leads)
                 if like is not None and kept is not None and t > 0:
@@ -174,10 +181,10 @@ class Walk:
 
         return velocity
 
-    def _leads(self, t: float) -> bool:
-        """Whether guidance counts in the step that begins at a moment; 1 and less of it counts all the way."""
+    def _leads(self, walked: float) -> bool:
+        """Whether guidance counts in the step that begins at a share of the way; 1 and less of it counts all the way."""
         config = self.config
-        return config.guidance <= 1 or config.guidance_from <= t < config.guidance_until
+        return config.guidance <= 1 or config.guidance_from <= walked < config.guidance_until
 
     def step(self, velocity: Velocity, x_PCHW: Tensor, t: float, length: float, memory: dict[str, Any]) -> Tensor:
         """(P, C, H, W) where the pixels are at moment t + length; `memory` is for what the next step is to know."""

@@ -14,6 +14,7 @@ from tuwen.generate._limits import Ranked, as_words
 from tuwen.generate._logits import NEVER, Rules
 from tuwen.generate._prompt import ready
 from tuwen.generate._required import Beginning, Required
+from tuwen.generate._words import inside
 from tuwen.generate._written import Cancelled, Emit, Written, fill_holes
 from tuwen.types import Latent
 
@@ -113,12 +114,25 @@ class _Search:
         self.within_V = self.required.within_V.to(device)
         self.steps, self.step = min(config.max_tokens, decoder.max_tokens), 0
         first = self.required.begin()
+        self._check_free()
         if first.left > self.steps:
             raise ConfigError(
                 f"words {', '.join(config.words)} take {first.left} tokens and a text has at most {self.steps}; ask "
                 "for fewer words, or set a larger max_tokens if the model writes longer texts"
             )
         self.pictures = [_Picture(row, first, self) for row in range(pictures)]
+
+    def _check_free(self) -> None:
+        """Raises ConfigError for words whose tokens would write what is forbidden."""
+        if self.rules.forbidden is None:
+            return
+        for word in self.config.words:
+            row = list(inside(self.decoder, word))
+            if any(token in self.rules.forbidden(row[:i]) for i, token in enumerate(row)):
+                raise ConfigError(
+                    f"{word!r} is in words, and writing it writes what is in without ({', '.join(self.config.without)}); take "
+                    "one of them out"
+                )
 
     def last_N(self) -> Tensor:
         last = [one.said[-1] if one.said else self.decoder.bos for picture in self.pictures for one in picture.beams()]
@@ -151,7 +165,11 @@ class _Search:
         """For every beginning token -> log-probability, of the best ones and of those that bring it on."""
         logprob_NV = logits_NV.log_softmax(-1)
         wanted = [(row, token) for row, one in enumerate(beams) for token in self.required.next(one)]
-        worth = _at(logprob_NV, wanted)  # before the rules: the words come first
+        worth = _at(logprob_NV, wanted)  # before the rules: the words come first, but not before what is forbidden
+        if self.rules.forbidden is not None:
+            given = self.required.given
+            banned = [frozenset(self.rules.forbidden([*given, *one.said])) for one in beams]
+            worth = [NEVER if token in banned[row] else of for (row, token), of in zip(wanted, worth, strict=True)]
         self.rules(logprob_NV, torch.tensor([one.said for one in beams], dtype=torch.int64, device=self.device))
         best_NC, token_NC = logprob_NV.topk(min(self.config.beams + 1, logprob_NV.shape[1]))
         offers = [dict(zip(*pair, strict=True)) for pair in zip(token_NC.tolist(), best_NC.tolist(), strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tuwen.task import draw
@@ -22,14 +23,16 @@ PROMPTS = 8
 class Drawn:
     """What was drawn in an evaluation."""
 
-    def __init__(self, pictures: Mapping[str, Picture] | None = None) -> None:
-        self.pictures = dict(pictures or {})
+    def __init__(self, pictures: Mapping[str, Picture] | None = None, options: Mapping[str, Any] | None = None) -> None:
+        self.pictures, self.options = dict(pictures or {}), dict(options or {})
         """Key of a row -> its picture."""
 
     def of(self, model: CrossModal, rows: Sequence[Sample]) -> list[Picture]:
         """The picture of each row; those that are there are not drawn again."""
         new = [row for row in rows if row.key not in self.pictures]
-        for row, answer in zip(new, draw.run(model, [request(model, row) for row in new]), strict=True):
+        for row, answer in zip(
+            new, draw.run(model, [replace(request(model, row), **self.options) for row in new]), strict=True
+        ):
             self.pictures[row.key] = answer.pictures[0]
         return [self.pictures[row.key] for row in rows]
 

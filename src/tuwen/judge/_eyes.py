@@ -122,7 +122,8 @@ def open_eye(source: str, device: str | torch.device = "cpu", *, where: str = "-
     except ConfigError as error:
         raise ConfigError(
             f"{where} {source}: {error} It takes a model directory (a classifier of the same data is a good one) or a vision "
-            "model of transformers. The Inception network of published numbers is in no package of tuwen: name its folder."
+            "model of transformers. The Inception network of published numbers is none of these, so that distances are to be "
+            "compared among models that one network looked at."
         ) from error
     return Pretrained(part.to(device).eval())
 

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tuwen.data._scene_world import scene_in
-from tuwen.judge._rates import Rates, Weighted, joined
+from tuwen.judge._rates import Rates, Weighted, joined, mean_rates
 from tuwen.judge._sure import Sure, ciders, judged
 from tuwen.metric._captions import with_references
 from tuwen.model import CrossModal, align
@@ -119,7 +119,8 @@ class Judge:
             unknown = {"nats_per_token": math.log(self.vocabulary), "perplexity": float(self.vocabulary)}
             sums_N5 = np.concatenate(self.likelihoods)
             yield Rates(rows_NM=sums_N5, of=_likelihood), {**unknown, "shuffled_gap": 0.0}
-        yield Rates(more=_variety([one["caption"] for one in self.captions], self.asked.known)), {}
+        for rates in variety_rates([one["caption"] for one in self.captions], self.asked.known):
+            yield rates, {}
         if any("alternatives" in one for one in self.captions):
             yield mutual_rates([[one["caption"], *one.get("alternatives", ())] for one in self.captions]), {}
         if told := with_references(self.captions):
@@ -180,17 +181,22 @@ def _likelihood(sums_5: np.ndarray) -> dict[str, float]:
     return {"nats_per_token": nats / tokens, "perplexity": math.exp(min(nats / tokens, 700.0)), **gap}
 
 
-def _variety(captions: Sequence[str], known: Sequence[str]) -> dict[str, float]:
-    """Whether the same is said of every picture, or what was learned by heart."""
+def variety_rates(captions: Sequence[str], known: Sequence[str] = ()) -> list[Rates]:
+    """Whether the same is said of every picture, or, where texts are known, what was learned by heart.
+
+    A sample with replacement says things twice, so that only the share of copies has an interval.
+    """
     from tuwen.metric.diversity import Diversity
 
     if not captions:
-        return {}
+        return []
     diversity = Diversity()
     diversity.update(list(captions))
     if known:
         diversity.remember(known)
-    return {**diversity.result(), "num_captions": float(len(captions))}
+    figures = {**diversity.result(), "num_captions": float(len(captions))}
+    copied = {"copied": np.array(diversity.copies(captions))} if figures.pop("copied", None) is not None else {}
+    return [Rates(more=figures), *([mean_rates(copied)] if copied else [])]
 
 
 def mutual_rates(sets: Sequence[Sequence[str]]) -> Rates:

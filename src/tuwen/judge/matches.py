@@ -69,6 +69,12 @@ class Judge:
             if recalled is not None:
                 yield recalled
 
+    def notes(self) -> list[str]:
+        """Which pictures are in no figure."""
+        num = sum(map(len, self.owners["image"]))
+        left = num % self.gallery if self.gallery else 0
+        return [f"{left} of {num} pictures fill no gallery of {self.gallery} and are left out"] if left else []
+
     def rows(self) -> list[dict[str, Any]]:
         """None: what is found depends on all rows."""
         return []

@@ -124,6 +124,10 @@ class Judge:
                 f"fid is of {num} pictures in {self.frechet.width} features, which {num} pictures show in {self.frechet.rank} "
                 "directions only; it compares with that of as many pictures, and kid with that of any"
             )
+        if not self.labels and reads(self.model) and self.eyes.eye.classes:
+            found.append(
+                "classifier_accuracy is not given: no row has a label, or a text, that is a class of the network"
+            )
         if known > MOST_KNOWN:
             found.append(f"memorised looks through {len(self.known):,} of the {known:,} training pictures")
         if broken := self.eyes.broken:
@@ -174,19 +178,23 @@ class Judge:
 
     def _named(self) -> Iterable[Found]:
         """How often the network takes a picture for its label."""
-        classes = self.eyes.eye.classes if self.eyes is not None and reads(self.model) else []
-        labels = [labels_of(row.fields.get("label")) for row in self.samples]
-        told = [i for i, label in enumerate(labels) if len(label) == 1 and label[0] in classes]
-        if not told:
+        if not self.labels:
             return
-        true = np.array([labels[i][0] for i in told])
+        told, true = list(self.labels), np.array(list(self.labels.values()))
         named = {
             kind: np.array([name for one in glances for name in one.named])[told]
             for kind, glances in self.glances.items()
         }
-        chance = sum((true == one).mean() * (named["drawn"] == one).mean() for one in classes)
+        chance = sum((true == one).mean() * (named["drawn"] == one).mean() for one in set(self.labels.values()))
         figures = {"classifier_accuracy": named["drawn"] == true, "classifier_accuracy_real": named["real"] == true}
         yield mean_rates(figures), {"classifier_accuracy": float(chance)}
+
+    @cached_property
+    def labels(self) -> dict[int, str]:
+        """Number of a row -> its only label, or its text where it has none, that the network knows as a class."""
+        classes = self.eyes.eye.classes if self.eyes is not None and reads(self.model) else []
+        told = [labels_of(row.fields.get("label")) or [request(self.model, row).text] for row in self.samples]
+        return {i: label[0] for i, label in enumerate(told) if len(label) == 1 and label[0] in classes}
 
     @cached_property
     def texts(self) -> list[str]:

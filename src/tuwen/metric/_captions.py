@@ -146,7 +146,7 @@ def prepare(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> 
     return captions
 
 
-def with_references(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_references(rows: Sequence[Any]) -> list[Any]:
     """The rows of an evaluation whose `references` say something: those that captions can be compared with."""
     return [row for row in rows if any(text.strip() for text in row.get("references", ()))]
 

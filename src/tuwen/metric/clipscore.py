@@ -64,6 +64,8 @@ class ClipScore:
         """To be set before the first `update`."""
         self._clip: list[float] = []
         self._with_references: list[float] = []
+        """0 where there are none."""
+        self._referred: list[bool] = []
 
     def update(self, predictions: list[str], references: list[list[str]], images: Sequence[Any]) -> None:
         """Adds N captions, their references (groups may be empty) and their pictures; an empty caption scores 0.
@@ -94,11 +96,14 @@ class ClipScore:
     def _add(self, text_D: np.ndarray | None, image_D: np.ndarray, others_RD: np.ndarray) -> None:
         clip, near = clip_score(text_D, image_D, others_RD, self.weight)
         self._clip.append(clip)
-        if len(others_RD):
-            self._with_references.append(2 * clip * near / (clip + near) if clip + near > _SMALL else 0.0)
+        self._referred.append(len(others_RD) > 0)
+        self._with_references.append(
+            2 * clip * near / (clip + near) if clip + near > _SMALL and len(others_RD) else 0.0
+        )
 
     def result(self) -> dict[str, float]:
-        """clipscore: mean of w * max(cosine, 0); ref_clipscore: mean of its harmonic mean with the nearest reference."""
+        """clipscore: mean of w * max(cosine, 0); ref_clipscore: mean of its harmonic mean with the nearest reference,
+        over the captions that have references."""
         rows_NM, of = self.sums()
         return of(rows_NM.sum(0))
 
@@ -110,11 +115,13 @@ class ClipScore:
         """What each caption adds to the means."""
         if not self._clip:
             raise DataError("no captions to score; call update(predictions, references, images) before result()")
-        columns = {"clipscore": self._clip}
-        if len(self._with_references) == len(self._clip):
-            columns["ref_clipscore"] = self._with_references
-        rows_NM = np.column_stack([*columns.values(), np.ones(len(self._clip))])
-        return Sums(rows_NM, lambda sums_M: {n: float(sums_M[i] / sums_M[-1]) for i, n in enumerate(columns)})
+        rows_NM = np.column_stack([self._clip, self._with_references, np.ones(len(self._clip)), self._referred])
+
+        def of(sums_M: np.ndarray) -> dict[str, float]:
+            found = {"clipscore": float(sums_M[0] / sums_M[2])}
+            return {**found, "ref_clipscore": float(sums_M[1] / sums_M[3])} if sums_M[3] else found
+
+        return Sums(rows_NM, of)
 
 
 def clip_score(

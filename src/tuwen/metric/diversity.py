@@ -63,6 +63,10 @@ class Diversity:
             raise DataError(f"predictions is one text ({predictions[:40]!r}); give a list of texts: [text]")
         self._sentences.update(tuple(tokenize(sentence)) for sentence in predictions)
 
+    def copies(self, predictions: Iterable[str]) -> list[bool]:
+        """Of each caption whether it is a training caption, word for word; none is before `remember`."""
+        return [tuple(tokenize(caption)) in (self._known or ()) for caption in predictions]
+
     def result(self) -> dict[str, float]:
         """Shares and counts over all captions.
 

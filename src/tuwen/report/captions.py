@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tuwen.data._scene_world import scene_in
+from tuwen.metric._captions import with_references
 from tuwen.report._html import Html, tag
 from tuwen.report._look import Look, words
 from tuwen.report.examples import examples
@@ -23,7 +24,7 @@ def section(look: Look) -> Html:
     rows = look.rows("caption")
     if not rows:
         return Html()
-    scores, about, says = _scores(look, rows)
+    scored, scores, about, says = _scores(look, rows)
 
     def show(row: Row, score: float) -> Html:
         caption, key = row["caption"].strip(), row["key"]
@@ -32,11 +33,11 @@ def section(look: Look) -> Html:
         said = caption or tag("i", "says nothing")
         return card(shown, said=said, score=says(row, score), more=tuple(references), key=key)
 
-    return examples(rows, scores, show, about=about)
+    return examples(scored, scores, show, about=about)
 
 
-def _scores(look: Look, rows: Sequence[Row]) -> tuple[list[float], str, Callable[[Row, float], str]]:
-    """One a row, what they are, and the words for one of them."""
+def _scores(look: Look, rows: Sequence[Row]) -> tuple[Sequence[Row], list[float], str, Callable[[Row, float], str]]:
+    """The rows that have one, the scores, what they are, and the words for one of them."""
     scenes = {row["key"]: scene_in(look.by_key[row["key"]].fields) for row in rows if row["key"] in look.by_key}
     if len(scenes) == len(rows) and None not in scenes.values():
         count = {row["key"]: _count(row["caption"], scenes[row["key"]] or {}) for row in rows}
@@ -46,15 +47,17 @@ def _scores(look: Look, rows: Sequence[Row]) -> tuple[list[float], str, Callable
             return f"{true} of {said} statements true; {of} of {in_full} of the scene said"
 
         truths = [true * of / max(1, said * in_full) for true, said, of, in_full in count.values()]
-        return truths, "the share of true statements times the share of the scene that is said", statements
-    if all(any(text.strip() for text in row.get("references", ())) for row in rows):
+        return rows, truths, "the share of true statements times the share of the scene that is said", statements
+    if told := with_references(rows):
         from tuwen.metric._captions import prepare
         from tuwen.metric.cider import Cider
 
-        kept = prepare([row["caption"] for row in rows], [row["references"] for row in rows])
-        return Cider(kept).per_item(), "CIDEr with their references (listed)", lambda row, score: f"CIDEr {score:.2f}"
+        kept = prepare([row["caption"] for row in told], [row["references"] for row in told])
+        without = f"; {len(rows) - len(told)} others have none" if len(told) < len(rows) else ""
+        about = f"CIDEr with their references (listed{without})"
+        return told, Cider(kept).per_item(), about, lambda row, score: f"CIDEr {score:.2f}"
     sure = [float(row.get("logprob", 0.0)) for row in rows]
-    return sure, "how sure the model is", lambda row, score: f"{score:.2f} nats per token"
+    return rows, sure, "how sure the model is", lambda row, score: f"{score:.2f} nats per token"
 
 
 def _count(caption: str, scene: Mapping[str, Any]) -> tuple[int, int, int, int]:

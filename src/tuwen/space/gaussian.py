@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from tuwen.layers import normal_rows
 from tuwen.types import Latent, Widths
 
 _LOGVAR = (-12.0, 6.0)
@@ -50,5 +51,5 @@ class Gaussian(nn.Module):
     def prior(self, rows: int, *, generator: torch.Generator | None = None) -> Latent:
         """Rows drawn from the standard normal distribution that the latents are held to."""
         device = self.moments.weight.device
-        drawn_PD = torch.randn(rows, self.config.width, generator=generator).to(device)
+        drawn_PD = normal_rows(rows, self.config.width, generator).to(device)
         return Latent(drawn_PD, drawn_PD[:, None])

@@ -63,17 +63,24 @@ def pictures(model: CrossModal, images: Sequence[Any]) -> Batch:
 def ask(task: Any, model: CrossModal, values: Any, field: str, options: dict[str, Any]) -> Any:
     """The Python form of a task: one value gives one Response, a list gives a list of them.
 
+    Args:
+        options: of a Request; and `emit`, which takes what is there so far (of a list: the place in it and that), and
+            `cancelled`, which is asked now and then whether to stop.
     Raises:
         ConfigError: an option that the task does not have, or a value that it cannot take.
         CannotError: the model was not trained for the task.
     """
     verb = task.__name__.rpartition(".")[2]
     known = [f.name for f in dataclasses.fields(task.Request) if f.name != field]
+    more = {name: value for name, value in options.items() if name in ("emit", "cancelled")}
+    options = {name: value for name, value in options.items() if name not in more}
     for name in options.keys() - set(known):
         raise ConfigError(f"{verb} has no option {name!r}.{did_you_mean(name, known)} Options: {', '.join(known)}.")
     several = isinstance(values, list | tuple)
     requests = [task.Request(**{field: value}, **options) for value in (values if several else [values])]
-    responses = task.run(model, requests)
+    if "emit" in more and not several:
+        more["emit"] = lambda _, text, tell=more["emit"]: tell(text)
+    responses = task.run(model, requests, **more)
     return responses if several else responses[0]
 
 

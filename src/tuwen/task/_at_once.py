@@ -80,7 +80,7 @@ def _latent(model: CrossModal, request: Request, generator: torch.Generator) -> 
         shares = torch.linspace(0, 1, request.num).tolist()
         return between_texts(model, [(request.text, request.to, share) for share in shares])
     _, prior = prior_of(model)
-    if not request.text and prior is not None:
+    if not request.text.strip() and prior is not None:
         return prior(request.all, generator=generator)  # type: ignore[no-any-return]
     request.require_text()
     return of_texts(model, [request.text] * request.all).sample(generator)

@@ -199,7 +199,7 @@ def hole(decoder: Any, like: Located, mask: Located) -> Tensor:
     Raises:
         DataError: the mask is of another shape than the picture, or the same everywhere.
     """
-    from tuwen.data._picture import check_picture
+    from tuwen.data._picture import check_picture, open_picture
 
     picture, holes = check_picture(like), check_picture(mask)
     if abs(picture.width * holes.height - holes.width * picture.height) > max(holes.height, holes.width):
@@ -207,11 +207,12 @@ def hole(decoder: Any, like: Located, mask: Located) -> Tensor:
             f"the mask is {holes.width} x {holes.height} pixels and the picture {picture.width} x {picture.height}; they are "
             "of one shape. Make the mask of a copy of the picture: white where it is to be drawn anew, black elsewhere."
         )
-    hole_11HW: Tensor = decoder.prepare([mask])[0].float().mean(1, keepdim=True) >= 128
+    stays = 255 - open_picture(mask)  # the border that some models add is white, and stays too
+    hole_11HW: Tensor = decoder.prepare([stays])[0].float().mean(1, keepdim=True) < 128
     if bool(hole_11HW.all()) or not bool(hole_11HW.any()):
         got = "white" if bool(hole_11HW.any()) else "black"
         raise DataError(
-            f"the mask is {got} all over: what is to be drawn anew is white or transparent in it, and what stays is black. "
+            f"the mask is {got} all over, in what this model sees of it: what is to be drawn anew is white or transparent in it, and what stays is black. "
             "Leave mask out to change the whole picture."
         )
     return hole_11HW

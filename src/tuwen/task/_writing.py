@@ -94,8 +94,8 @@ def match_of(model: CrossModal, images: Sequence[Any], texts: Sequence[Sequence[
     """For each picture the cosine with each of its texts; -1 for empty ones."""
     said = [tuple(text for text in some if text.strip()) for some in texts]
     asked = [match.Request(image=image, text=some) for image, some in zip(images, said, strict=True) if some]
-    answers = iter(match.run(model.matcher, asked))
-    cosines = [{one.text: one.cosine for one in next(answers).scores} if some else {} for some in said]
+    answers = iter(match.cosines(model.matcher, asked))
+    cosines = [dict(zip(some, next(answers), strict=True)) if some else {} for some in said]
     return [[cosine.get(text, -1.0) for text in some] for cosine, some in zip(cosines, texts, strict=True)]
 
 

@@ -231,9 +231,11 @@ def _reranked(
     matches = match_of(model, images, [[text.caption for _, text in some] for some in found])
     ranked = []
     for some, cosines in zip(found, matches, strict=True):
-        scored = [(one, replace(text, match=cosine)) for (one, text), cosine in zip(some, cosines, strict=True)]
-        different = {text.caption: (one, text) for one, text in reversed(scored)}
-        ranked.append(sorted(different.values(), key=lambda pair: -pair[1].match)[:best])  # type: ignore[operator]
+        different: dict[str, tuple[float, Written, Text]] = {}
+        for (one, text), cosine in zip(some, cosines, strict=True):  # the more probable first
+            different.setdefault(text.caption, (cosine, one, replace(text, match=round(cosine, 4))))
+        first = sorted(different.values(), key=lambda found: -found[0])[:best]
+        ranked.append([(one, text) for _, one, text in first])
     return ranked
 
 
@@ -264,13 +266,16 @@ def _text_emitter(decoder: Any, given: Sequence[int], numbers: Sequence[int], em
 
     def add(row: int, token: int) -> None:
         said.setdefault(row, list(given)).append(token)
-        emit(numbers[row], decoder.texts([said[row]])[0])
+        [text] = decoder.texts([said[row]])
+        if not text.endswith("\ufffd"):  # the rest of a letter is still to come
+            emit(numbers[row], text)
 
     return add
 
 
 def call(model: CrossModal, image: Any, **options: Any) -> Any:
-    """`model.caption("a.jpg", beam=5)` gives a Response; of a list of pictures, a list of them."""
+    """`model.caption("a.jpg", beam=5)` gives a Response; of a list of pictures, a list of them. With `beam=1` or
+    `method="sampling"` `emit=print` takes the caption as it grows."""
     return ask(sys.modules[__name__], model, image, "image", options)
 
 

@@ -270,7 +270,9 @@ def picture(model: CrossModal, request: Request, response: Response) -> Image:
     """
     if not response.pictures:
         raise ConfigError("nothing was drawn: it was cancelled before it began; ask again")
-    return as_image(sheet(response.pictures), {"model": model.recipe.name, **about(request)})
+    found = {"match": ", ".join(map(str, response.match)), "notes": "\n".join(response.notes)}
+    known = {name: value for name, value in found.items() if value}
+    return as_image(sheet(response.pictures), {"model": model.recipe.name, **about(request), **known})
 
 
 def show(response: Response) -> str:

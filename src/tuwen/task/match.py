@@ -82,10 +82,23 @@ def run(
         CannotError: the model was not trained to match.
         DataError: a picture cannot be read; it is named.
     """
+    return [
+        _response(request.text, cosine, logit)
+        for request, (cosine, logit) in zip(requests, _compared(model, requests), strict=True)
+    ]
+
+
+def cosines(model: CrossModal, requests: Sequence[Request]) -> list[list[float]]:
+    """Of each request the cosines of its texts, as they are; raises as `run`."""
+    return [cosine.tolist() for cosine, _ in _compared(model, requests)]
+
+
+def _compared(model: CrossModal, requests: Sequence[Request]) -> list[tuple[Any, Any]]:
+    """(T,) cosines and logits of the texts of each request."""
     model.require("match")
     texts = list(dict.fromkeys(text for request in requests for text in request.text))
     place = {text: i for i, text in enumerate(texts)}
-    made: list[Response] = []
+    made: list[tuple[Any, Any]] = []
     with asking(model):
         words = [_texts(model, texts[start : start + ROWS]) for start in range(0, len(texts), ROWS)]
         for start in range(0, len(requests), ROWS):
@@ -94,7 +107,7 @@ def run(
             cosine, logit = _compare(latent, words)
             for row, request in enumerate(part):
                 columns = [place[text] for text in request.text]
-                made.append(_response(request.text, cosine[row, columns], logit[row, columns]))
+                made.append((cosine[row, columns], logit[row, columns]))
     return made
 
 
