@@ -63,30 +63,31 @@ class Causal(nn.Module):
     def begun(self, memory_BMD: Tensor, mask_BM: Tensor | None, beams: int = 1) -> State:
         """State of B * beams rows of no tokens."""
         memory, cache = [], []
+        dtype, places = self.token.weight.dtype, self.position.num_embeddings * beams
+        grows = dtype is torch.bfloat16
         for block in self.blocks:
-            key, value = block.cross.memory(memory_BMD.to(self.token.weight.dtype))  # type: ignore[operator, union-attr]
+            key, value = block.cross.memory(memory_BMD.to(dtype))  # type: ignore[operator, union-attr]
             memory.append((key.mT.contiguous(), value.contiguous()))
-            empty = value[:, :, :0]
-            cache.append((empty, empty))
-        places = self.position.num_embeddings * beams
+            batch, heads, _, width = value.shape
+            cache.append(value.new_empty(2, batch, heads, 0 if grows else places, width))
         like = memory[0][1]
         seen_BKP = like.new_full((len(memory_BMD), beams, places), float("-inf"))
         seen_BM = None
         if mask_BM is not None:
             seen_BM = like.new_zeros(mask_BM.shape).masked_fill(~mask_BM, float("-inf"))
-        return State(memory, seen_BM, cache, seen_BKP)
+        return State(memory, seen_BM, cache, seen_BKP, grows)
 
     def added(self, state: State, token_BK: Tensor) -> Tensor:
         """(B, K, D) as `read`, after one more token of each beam, or one for all beams of a memory; changes the state."""
         beams = state.seen_BKP.shape[1]
-        state.grow()
         here = slice(state.length * beams, (state.length + 1) * beams)
         state.seen_BKP[:, :, here].diagonal(dim1=1, dim2=2).zero_()
-        x_BKD = self.token(token_BK) + self.position.weight[state.length]
-        seen = state.seen(token_BK.shape[1])
-        for block, memory, cache in zip(self.blocks, state.memory, state.cache, strict=True):
-            x_BKD = block.step(x_BKD, memory, cache, here, seen)  # type: ignore[operator]
         state.length += 1
+        state.grow()
+        x_BKD = self.token(token_BK) + self.position.weight[state.length - 1]
+        seen = state.seen(token_BK.shape[1])
+        for block, memory, own in zip(self.blocks, state.memory, state.own(), strict=True):
+            x_BKD = block.step(x_BKD, memory, own, here, seen)  # type: ignore[operator]
         return self.norm(x_BKD)
 
     def train(self, mode: bool = True) -> Any:
@@ -99,10 +100,11 @@ class Causal(nn.Module):
         """Itself with weights in bfloat16, which steps sooner where a machine multiplies faster in it; the copy is made once
         for weights that stay as they are."""
         weights = [(one.data_ptr(), 0 if one.is_inference() else one._version) for one in self.parameters()]
-        if self._copied is None or self._copied[0] != weights:
+        copied = self._copied
+        if copied is None or copied[0] != weights:  # other threads may ask at the same time
             self._copied = None
-            self._copied = weights, self._round()
-        return self._copied[1]
+            self._copied = copied = weights, self._round()
+        return copied[1]
 
     def _round(self) -> Any:
         """GELUs are whole ones: they differ from the tanh form by less than bfloat16 does, and take a quarter of the time."""
@@ -124,32 +126,58 @@ class State:
     """For each block keys, (B, H, D / H, M), and values, (B, H, M, D / H), of the latent; the beams of a picture share them."""
     seen_BM: Tensor | None
     """0 where a token of the latent is real, minus infinity elsewhere; None if all are."""
-    cache: list[tuple[Tensor, Tensor]]
-    """For each block keys and values of the text, each (B, H, C, D / H): place t * K + k holds token t of beam k. C grows
-    as the text does: products with a part of a larger tensor copy it."""
+    cache: list[Tensor]
+    """For each block keys and values of the text, (2, B, H, C, D / H): place t * K + k holds token t of beam k."""
     seen_BKP: Tensor
     """(B, K, P): 0 where a beam sees a place of the cache, minus infinity elsewhere; P = max_tokens * K."""
+    grows: bool
+    """Whether C grows as the text does, since products in bfloat16 copy a part of a larger tensor; else C
+    is P from the start, and the part that is in use is read."""
     length: int = field(default=0)
     """Tokens that have been said."""
     top_BKD: Tensor = field(default_factory=lambda: torch.empty(0))
     """(B, K or 1, D) what the last step compared with the embeddings."""
 
     def grow(self) -> None:
-        """Makes room for a token more, and for some that will follow: zeros, which no beam sees yet."""
+        """Makes room for what is said, and for some that will follow: zeros, which no beam sees yet."""
         _, beams, most = self.seen_BKP.shape
-        room = self.cache[0][0].shape[2]
-        if room < (self.length + 1) * beams:
+        room = self.cache[0].shape[3]
+        if room < self.length * beams:
             more = min(most - room, max(4, self.length // 4) * beams)
-            self.cache = [(F.pad(key, (0, 0, 0, more)), F.pad(value, (0, 0, 0, more))) for key, value in self.cache]
+            self.cache = [F.pad(own, (0, 0, 0, more)) for own in self.cache]
 
-    def seen(self, queries: int) -> tuple[Tensor, Tensor | None]:
-        """What so many queries of a picture see, as `attend` takes it: (B * H, K, C) of the cache, and (B * H, 1, M) of the
-        latent or None, if they see all of it."""
-        _, heads, room, _ = self.cache[0][0].shape
-        own = self.seen_BKP[:, None, :queries, :room].expand(-1, heads, -1, -1).flatten(0, 1)
+    def own(self) -> list[Tensor]:
+        """The part of the cache that is read."""
+        used = self.cache[0].shape[3] if self.grows else self.length * self.seen_BKP.shape[1]
+        return [own[:, :, :, :used] for own in self.cache]
+
+    def seen(self, queries: int) -> tuple[Tensor | None, Tensor | None]:
+        """What so many queries of a picture see, as `attend` takes it: (B * H, K, C) of the text, and (B * H, 1, M) of the
+        latent; None, if they see all of it."""
+        own, heads = None, self.cache[0].shape[2]
+        if self.grows or self.seen_BKP.shape[1] > 1:
+            used = self.own()[0].shape[3]
+            own = self.seen_BKP[:, None, :queries, :used].expand(-1, heads, -1, -1).flatten(0, 1)
         if self.seen_BM is None:
             return own, None
         return own, self.seen_BM[:, None, None].expand(-1, heads, 1, -1).flatten(0, 1)
+
+    def keep(self, keep_B: Tensor) -> None:
+        """Of the pictures only those with these numbers."""
+        moved_R = (keep_B != torch.arange(len(keep_B), device=keep_B.device)).nonzero()[:, 0]
+
+        def shrunk(x_BX: Tensor) -> Tensor:
+            if len(moved_R):
+                x_BX[moved_R] = x_BX[keep_B[moved_R]]
+            return x_BX[: len(keep_B)]
+
+        self.memory = [(shrunk(key), shrunk(value)) for key, value in self.memory]
+        for own in self.own():
+            shrunk(own[0]), shrunk(own[1])
+        self.cache = [own[:, : len(keep_B)] for own in self.cache]
+        self.seen_BKP = self.seen_BKP[keep_B]
+        if self.seen_BM is not None:
+            self.seen_BM = self.seen_BM[keep_B]
 
 
 class _Block(Block):
@@ -172,14 +200,17 @@ class _Block(Block):
         self,
         x_BKD: Tensor,
         memory: tuple[Tensor, Tensor],
-        cache: tuple[Tensor, Tensor],
+        own_2BHCE: Tensor,
         here: slice,
-        seen: tuple[Tensor, Tensor | None],
+        seen: tuple[Tensor | None, Tensor | None],
     ) -> Tensor:
-        """(B, K, D) -> (B, K, D): one token of each beam, or one for all beams, which the cache keeps `here`."""
-        query, *new = self.attention.split(self.attention.qkv(self.norm_self(x_BKD)))
-        for kept_BHCD, one in zip(cache, new, strict=True):
-            kept_BHCD[:, :, here] = one
-        x_BKD = x_BKD + self.attention.out(attend(query, cache[0].mT, cache[1], seen[0]))
-        x_BKD = x_BKD + self.cross.out(attend(self.cross.split(self.norm_cross(x_BKD)), *memory, seen[1]))
+        """(B, K, D) -> (B, K, D): one token of each beam, or one for all beams, whose keys and values are kept `here`."""
+        batch, beams, _ = x_BKD.shape
+        qkv_BKSHE = self.attention.qkv(self.norm_self(x_BKD)).view(batch, beams, 3, self.attention.heads, -1)
+        own_2BHCE[:, :, :, here] = qkv_BKSHE[:, :, 1:].permute(2, 0, 3, 1, 4)
+        key, value = own_2BHCE.flatten(1, 2).unbind()
+        x_BKD = x_BKD + self.attention.out(attend(qkv_BKSHE[:, :, 0], key.mT, value, seen[0]))
+        query_BKHE = self.cross.query(self.norm_cross(x_BKD)).view(batch, beams, self.cross.heads, -1)
+        key, value = (one.flatten(0, 1) for one in memory)
+        x_BKD = x_BKD + self.cross.out(attend(query_BKHE, key, value, seen[1]))
         return x_BKD + self.mlp(self.norm_mlp(x_BKD))

@@ -114,15 +114,4 @@ class TextTransformer(Causal, TextDecoder):
         state.seen_BKP = state.seen_BKP.flatten(0, 1)[index_N].view_as(state.seen_BKP)
 
     def drop(self, state: State, keep_B: Tensor) -> None:
-        moved_R = (keep_B != torch.arange(len(keep_B), device=keep_B.device)).nonzero()[:, 0]
-
-        def shrunk(x_BX: Tensor) -> Tensor:
-            if len(moved_R):
-                x_BX[moved_R] = x_BX[keep_B[moved_R]]
-            return x_BX[: len(keep_B)]
-
-        state.memory = [(shrunk(key), shrunk(value)) for key, value in state.memory]
-        state.cache = [(shrunk(key), shrunk(value)) for key, value in state.cache]
-        state.seen_BKP = state.seen_BKP[keep_B]
-        if state.seen_BM is not None:
-            state.seen_BM = state.seen_BM[keep_B]
+        state.keep(keep_B)
