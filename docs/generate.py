@@ -6,6 +6,7 @@ python docs/generate.py --check   writes nothing; exit status 1 if a page is not
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import sys
 import typing
@@ -15,7 +16,8 @@ from typing import Any, Literal
 
 from tuwen import cli, registry
 from tuwen.command._ask import task_parameters
-from tuwen.command._verb import _doc, _placeholder, field_docs, parameters
+from tuwen.command._verb import _doc, _placeholder, asked_pictures, field_docs, parameters
+from tuwen.types import Picture
 
 FOLDER = Path(__file__).parent / "verbs"
 
@@ -52,14 +54,49 @@ def page(verb: str, module: ModuleType, kind: str) -> str:
         parts.append(_table(("argument", "meaning"), [(f"`{_placeholder(p)}`", _help(p)) for p in arguments]))
     rows = [(f"`{_option(p)}`", _help(p), _default(p)) for p in options]
     parts.append("## Options\n\n" + _table(("option", "meaning", "default"), rows))
-    answer = field_docs(module.Response)
-    rows_of_answer = [(f"`{name}`", meaning) for name, meaning in answer.items()]
-    parts.append("## Answer\n\nWith `--json`, an object with:\n\n" + _table(("field", "meaning"), rows_of_answer))
+    asked = bool(kind == "task" and asked_pictures(module.Request))
+    made = bool(kind == "task" and _pictures(module.Response))
+    parts.append("## Answer\n\n" + _told(asked, made) + "\n\n" + _table(("field", "meaning"), _answer(module.Response)))
     return "\n\n".join(parts) + "\n"
 
 
+def _told(asked: bool, made: bool) -> str:
+    """What stands above the fields of an answer."""
+    told = "With `--json`, an object with:"
+    if asked:
+        told = (
+            "With `--json`, an object a picture, with `image`, its path (or `error`, with `--on-error skip`), and the fields below; "
+            "with `-o` a table or folder one object sums up instead: `out`, `written`, `skipped`, `abstained`, `failed`, `seconds`."
+        )
+    pictures = "Pictures are PNG files in base64 in it, and left out where `-o` names a file for them."
+    return f"{told}\n\n{pictures}" if made else told
+
+
+def _pictures(cls: type) -> list[str]:
+    """Fields of an answer that hold pictures."""
+    return [name for name, hint in _hints(cls).items() if Picture in (hint, *typing.get_args(hint))]
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    """Field -> its type; nothing of a class that names what only a checker imports."""
+    try:
+        return typing.get_type_hints(cls)
+    except NameError:
+        return {}
+
+
+def _answer(cls: type, before: str = "") -> list[tuple[str, str]]:
+    """(field, meaning) of an answer, and of what its fields hold."""
+    hints, rows = _hints(cls), list[tuple[str, str]]()
+    for name, meaning in field_docs(cls).items():
+        rows.append((f"`{before}{name}`", meaning))
+        inside = [one for one in typing.get_args(hints.get(name)) if dataclasses.is_dataclass(one)]
+        rows += [row for one in inside for row in _answer(one, f"{before}{name}[].")]
+    return rows
+
+
 def _option(parameter: inspect.Parameter) -> str:
-    names = " ".join(_extra(parameter).name)
+    names = " / ".join([" ".join(_extra(parameter).name), *_extra(parameter).negative])
     kind = _kind(typing.get_args(parameter.annotation)[0])
     return f"{names} {kind}".rstrip()
 

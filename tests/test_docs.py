@@ -69,6 +69,8 @@ def test_a_page_has_what_help_has(generate):
     assert "| `--beam INT` | Sentences that are followed at once; 1: greedy. | `5` |" in generate.pages()["evaluate.md"]
     assert "| `[DATA]` |" in page and "| `best_step` | Step that the model is of. |" in page
     assert "| `--on-error stop \\| skip` |" in generate.pages()["caption.md"]
+    assert "| `--check-pictures / --no-check-pictures` |" in generate.pages()["data.md"]
+    assert "| `scores[].share` | Softmax among" in generate.pages()["match.md"]
 
 
 @pytest.mark.parametrize("verb", cli.verbs())

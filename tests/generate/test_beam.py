@@ -191,6 +191,10 @@ def test_there_are_no_more_texts_than_can_be():
         ),
         ({"best": 0}, r"generate\.beam\.best is 0; it is from 1 to the number of beams, 5"),
         ({"no_repeat_ngram": -1}, r"no_repeat_ngram is -1; it is 0 .* or more, for example no_repeat=3"),
+        (
+            {"prompt": "A Red dog", "without": ("red",)},
+            r"prompt is 'A Red dog'; it holds 'red', which is in without; take it",
+        ),
         ({"max_tokens": 0}, r"generate\.beam\.max_tokens is 0; it is at least 1"),
         ({"min_tokens": 40, "max_tokens": 30}, r"generate\.beam\.min_tokens is 40; it is from 0 to max_tokens, 30"),
     ],

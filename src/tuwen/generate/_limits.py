@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tuwen._scripts import unspaced
 from tuwen.generate._checked import Checked
 from tuwen.machine import PRECISIONS
 
@@ -39,6 +40,10 @@ class Limits(Checked):
         runs = "it is 0 (any run may repeat) or more, for example no_repeat=3"
         self.require(self.no_repeat_ngram >= 0, "no_repeat_ngram", runs)
         self.require(self.precision in PRECISIONS, "precision", f"it is one of {', '.join(PRECISIONS)}")
+        bad = [word for word in self.without if plain(word) in plain(self.prompt)]
+        self.require(
+            not bad, "prompt", f"it holds {', '.join(map(repr, bad))}, which is in without; take it out of one of them"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,14 @@ class Ranked(Limits):
         self.require(self.beams >= 1, "beams", "it is at least 1, for example beam=5")
         what = f"it is from 1 to the number of beams, {self.beams}. Set best=1 or beam={max(self.best, 1)}."
         self.require(1 <= self.best <= self.beams, "best", what)
+
+
+def plain(words: str) -> str:
+    """As they are compared, whole words with blanks around: however they are spaced and in either case, and each letter of a
+    script without spaces as a word.
+    """
+    spaced = "".join(f" {letter} " if unspaced(letter) else letter for letter in words.lower())
+    return f" {' '.join(spaced.split())} "
 
 
 def as_words(given: str | Sequence[Any]) -> tuple[str, ...]:

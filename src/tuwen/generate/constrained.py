@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tuwen._scripts import unspaced
 from tuwen.decode._text import Steps
 from tuwen.errors import ConfigError
-from tuwen.generate._limits import Ranked, as_words
+from tuwen.generate._limits import Ranked, as_words, plain
 from tuwen.generate._logits import NEVER, Rules
 from tuwen.generate._prompt import ready
 from tuwen.generate._required import Beginning, Required
@@ -33,7 +32,7 @@ class Config(Ranked):
     def check(self) -> None:
         super().check()
         for bad in self.without:
-            if both := [word for word in self.words if _plain(bad) in _plain(word)]:
+            if both := [word for word in self.words if plain(bad) in plain(word)]:
                 raise ConfigError(f"{both[0]!r} is in words and {bad!r} in without; take one of them out")
 
     def build(self) -> Constrained:
@@ -43,14 +42,6 @@ class Config(Ranked):
     @classmethod
     def tiny(cls) -> Config:
         return cls(beams=2, max_tokens=6)
-
-
-def _plain(words: str) -> str:
-    """As they are compared, whole words with blanks around: however they are spaced and in either case, and each letter of a
-    script without spaces as a word.
-    """
-    spaced = "".join(f" {letter} " if unspaced(letter) else letter for letter in words.lower())
-    return f" {' '.join(spaced.split())} "
 
 
 class Constrained:
