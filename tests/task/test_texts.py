@@ -47,4 +47,4 @@ def test_what_of_a_text_has_no_effect():
     assert notes(model, ["red red red red"]) == () and notes(model, ["red red red red blue"])[0].endswith("of: blue")
     [strange] = notes(model, ["a крк"])
     assert strange == "seldom or never seen while this model learned: к, р"
-    assert notes(model, ["🔴!"]) == ()
+    assert notes(model, ["!"]) == () and notes(model, ["🔴!"])[0].endswith(": 🔴")

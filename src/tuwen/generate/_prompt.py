@@ -20,10 +20,6 @@ def ready(decoder: Any, config: Limits, latent: Latent) -> Any:
     precision = choose_precision(config.precision, latent.pooled.device)
     if precision is torch.bfloat16 and hasattr(decoder, "rounded"):
         decoder = decoder.rounded()
-    if config.min_tokens > (most := getattr(decoder, "max_tokens", config.min_tokens)):
-        raise ConfigError(
-            f"min_tokens is {config.min_tokens}, and this model writes at most {most}; set min_tokens={most}"
-        )
     return begun(decoder, config.prompt)
 
 

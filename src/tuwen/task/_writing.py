@@ -58,9 +58,18 @@ def method_of(request: Request) -> Any:
 
 
 def build(model: CrossModal, config: Any) -> Any:
-    """The way of writing of a Config, ready to be called on latents of the model."""
+    """The way of writing of a Config, ready to be called on latents of the model.
+
+    Raises:
+        ConfigError: more tokens are asked for than the model ever writes.
+    """
     from tuwen.generate import mbr
 
+    most = getattr(model.decoders["text"], "max_tokens", None) if "text" in model.decoders else None
+    if most is not None and config.min_tokens > most:
+        raise ConfigError(
+            f"min_tokens is {config.min_tokens}, and this model writes at most {most}; set min_tokens={most}"
+        )
     if not isinstance(config, mbr.Config):
         return config.build()
     matcher = model.matcher
