@@ -113,7 +113,7 @@ def _says(text: str) -> bool:
     """Whether it has a word, as captions are scored."""
     from tuwen.metric._tokens import tokenize
 
-    return bool(tokenize(text))
+    return any(map(str.isalnum, text)) or bool(tokenize(text))  # most show it by their first letter
 
 
 def _checked(path: str, references: dict[Any, list[Any]]) -> dict[Any, list[str]]:

@@ -243,9 +243,9 @@ class DrawnFiles:
     def _check_made_so(self) -> None:
         """Raises ConfigError where a picture that is there was made of something else: it is no answer, and not ours to lose."""
         for name in self.done:
-            wanted = {key: str(value) for key, value in self.notes[name].items()}
+            wanted = _normal({key: str(value) for key, value in self.notes[name].items()})
             for place in self._places(name):
-                found = _known_of(place)
+                found = _normal(_known_of(place))
                 if odd := [key for key in {**wanted, **found} if wanted.get(key) != found.get(key)]:
                     was, now = (some.get(odd[0], "as usual") for some in (found, wanted))
                     raise ConfigError(
@@ -282,6 +282,11 @@ def _known_of(place: Path) -> dict[str, str]:
             return {key: value for key, value in getattr(picture, "text", {}).items() if key not in _FOUND}
     except (OSError, SyntaxError, ValueError):
         return {}
+
+
+def _normal(notes: dict[str, str]) -> dict[str, str]:
+    """With the path of the model in one spelling."""
+    return {**notes, **({"model": os.path.normpath(notes["model"])} if "model" in notes else {})}
 
 
 def png(pixels_HWC: Any, about: Mapping[str, Any] | None = None) -> bytes:
