@@ -17,6 +17,7 @@ from tuwen.layers import (
     attention,
     init_transformer,
     masked_mean,
+    normal_rows,
 )
 
 B, T, D, H = 3, 5, 8, 2
@@ -202,3 +203,12 @@ def test_dropout_follows_the_seed_and_leaves_use_alone():
 def test_heads_that_do_not_divide_the_width_are_refused(part):
     with pytest.raises(ConfigError, match=r"heads is 6, and the width is 256, which it does not divide; set heads=4"):
         part(256, 6)
+
+
+@pytest.mark.parametrize("width", [3, 6, 16, 20])
+def test_the_first_random_rows_are_the_same_however_many_follow(width):
+    first = normal_rows(1, width, torch.Generator().manual_seed(7))
+    for num in (2, 3, 17):
+        rows = normal_rows(num, width, torch.Generator().manual_seed(7))
+        assert rows.shape == (num, width) and torch.equal(rows[:1], first)
+    assert normal_rows(0, width, torch.Generator()).shape == (0, width)

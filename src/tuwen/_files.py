@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import count
@@ -70,12 +70,16 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
         write_bytes(temporary, data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
 
 
-def check_file(path: str) -> None:
+def check_file(path: str, read: Iterable[str | os.PathLike] = ()) -> None:
     """Says before hours are spent that a file cannot be written there.
 
+    Args:
+        read: files that are read; however they are spelled, none of them is replaced.
     Raises:
-        ConfigError: it is a folder, or stands below a file.
+        ConfigError: it is a folder, stands below a file, or is one of those that are read.
     """
+    if os.path.realpath(path) in map(os.path.realpath, read):
+        raise ConfigError(f"{path} would be replaced, and is read; name another file")
     if path.endswith(("/", os.sep)) or Path(path).is_dir():
         raise ConfigError(f"{path} is a folder; name a file in it, as in {Path(path) / 'report.json'}")
     if above := next((one for one in Path(path).parents if one.is_file()), None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _SAME_SHARE = 0.5
 """Share of the pictures from which one sentence for all of them is said to be one."""
@@ -121,3 +121,27 @@ def _apart(figures: Mapping[str, float], batch: int) -> str:
 def _not_finite(figures: Mapping[str, float]) -> str:
     broken = [name for name, value in figures.items() if not math.isfinite(value)]
     return f"not a number: {', '.join(broken)}; try a smaller train.lr, or train.precision=float32" if broken else ""
+
+
+class IdleWeights:
+    """Weights of terms that no objective gives.
+
+    Args:
+        weight: term -> its weight in the loss.
+    """
+
+    def __init__(self, weight: Mapping[str, float]):
+        self.idle, self.terms = dict(weight), set[str]()
+
+    def see(self, terms: Iterable[str]) -> None:
+        """Takes the terms of a step."""
+        if self.idle:
+            self.terms.update(terms)
+
+    def said(self) -> list[str]:
+        """A warning for each that had no effect so far; once, when there were steps."""
+        if not self.terms:
+            return []
+        idle, self.idle = {name: one for name, one in self.idle.items() if name not in self.terms}, {}
+        terms = ", ".join(sorted(self.terms))
+        return [f"weight.{name}={one:g} had no effect so far; the terms were: {terms}" for name, one in idle.items()]

@@ -53,6 +53,8 @@ def test_all_layouts_and_both_types_of_ids(tmp_path, references):
         (RESULTS, {}, "refs.json holds no references; it has to be "),
         (RESULTS, {"42": ["x"], "7": []}, "1 of 2 captions have no references in .*refs.json, such as 7"),
         (RESULTS, {"42": ["x"], "7": [" ", ""]}, "refs.json: all references of image_id '7' have no words; give one that says"),
+        (RESULTS, {"annotations": [{"image_id": 42, "caption": "a"}, {"image_id": 7}]}, "entry 2 of annotations has no image_id and"),
+        (RESULTS, {"42": ["x"], "7": ["...", "-"]}, "refs.json: all references of image_id '7' have no words; give one that says"),
         (RESULTS, {"42": ["x"], "7": [3]}, "refs.json: a reference of image_id '7' is int, not text."),
         (RESULTS, [{"image_id": 42, "caption": None}], "refs.json: a reference of image_id 42 is NoneType, not text."),
         ([{"image_id": [42], "caption": "a"}], COCO, r"results.json: image_id of entry 1 is \[42\]; it is a whole number or a text, as in 42."),

@@ -1,6 +1,7 @@
 """`tuwen evaluate`: a model on data, or captions of any system against references."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tuwen.command import _ask, _measure, _read
 from tuwen.command.evaluate import Request, run, show
 from tuwen.directory import save
 from tuwen.errors import CannotError, CheckpointError, ConfigError, DataError, TuwenError
+from tuwen.objective import clip_guidance
 
 
 @pytest.fixture
@@ -86,6 +88,7 @@ def test_options_of_the_verbs_that_answer(data, tmp_path):
     [
         ("length_penalty", r"--using length_penalty: it is NAME=VALUE, an option of `tuwen caption` or `tuwen draw`"),
         ("rerank=true", r"--using rerank=true: it is NAME=VALUE.* Options: min_tokens, length_penalty"),
+        ("beam=3", "--using beam=3: that is an option of its own here, --beam 3"),
         ("guidance=4", "--using guidance=4: it is NAME=VALUE, an option of .* that this model has"),
         ("length_penalty=much", "--using length_penalty is a number, got 'much'"),
         ("temperature=0.5", "temperature is 0.5, which has no effect with method=beam"),
@@ -482,3 +485,13 @@ def test_what_it_is_compared_with_is_read_before_minutes_are_spent(data, tmp_pat
     ):
         with pytest.raises(TuwenError, match=said):
             next(run(Request(model="m", data=data, split="train", against=wrong)))
+
+
+def test_what_a_model_learned_to_please_is_no_judge_of_it():
+    """The source of an objective, in another spelling; of drawn pictures only."""
+    guided = SimpleNamespace(recipe=SimpleNamespace(objective={"guide": clip_guidance.Config(source="guide")}))
+    for asked in ({"features": "./guide/"}, {"features": "other", "clip": "guide"}):
+        with pytest.raises(ConfigError, match=r"guide/? took part in the training of a model that is judged"):
+            _measure._check_guides(Request(model="m", data="x", **asked), [guided])
+    _measure._check_guides(Request(model="m", data="x", features="other"), [guided])
+    _measure._check_guides(Request(model="m", data="x", clip="guide"), [guided])

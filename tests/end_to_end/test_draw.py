@@ -44,6 +44,13 @@ def test_json_needs_no_file(asked):
     assert Image.open(io.BytesIO(base64.b64decode(row["pictures"][0]))).size == (16, 16) and row["seed"] == 0
 
 
+def test_a_blank_text_is_none_for_a_model_that_learned_without(asked, tmp_path):
+    for text, name in (("  ", "blank"), ("", "none")):
+        assert asked("draw", autoencoders.directory("vae"), text, "-o", tmp_path / f"{name}.png").returncode == 0
+    blank, none = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("blank", "none"))
+    assert np.array_equal(blank, none)
+
+
 def test_without_a_place_to_go(asked):
     done = asked("draw", autoencoders.directory("vae"))
     assert done.returncode == 2
@@ -150,6 +157,9 @@ def test_what_is_read_is_not_replaced(asked, flow, pictures):
     done = asked("draw", flow, "a red picture", "--like", blue, "-o", pictures / "new" / ".." / "blue.png")
     assert done.returncode == 2 and "blue.png would be replaced, and is read; name another file" in done.err
     assert blue.read_bytes() == before
+    folder = autoencoders.directory("vae")
+    done = asked("reconstruct", folder, blue, "-o", blue)
+    assert done.returncode == 2 and "would be replaced, and is read" in done.err and blue.read_bytes() == before
     done = asked("draw", flow, "a red picture", "-o", blue / "a.png")
     assert done.returncode == 2 and "blue.png is a file; name another place" in done.err
 

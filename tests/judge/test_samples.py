@@ -202,3 +202,17 @@ def test_a_model_that_reads_no_texts_is_asked_for_no_labels():
     judge.add(None, autoencoders.model("vae").batch(TEST[:20]))
     figures = {name for rates, _ in judge.rates() for name in rates.figures}
     assert "fid" in figures and not {"classifier_accuracy", "r_precision"} & figures
+
+
+def test_a_text_that_is_a_class_is_its_label(judged):
+    """And where neither label nor text is one, that is said."""
+    named = [Sample(row.key, {**row.fields, "label": None, "text": [row.fields["label"]]}) for row in TEST]
+    found, _, judge = judged(pictures_of(named), over=named, eyes=Eyes(Mean()))
+    assert found["classifier_accuracy"] == 1 and not any("classifier_accuracy" in note for note in judge.notes())
+    unnamed = [Sample(row.key, {**row.fields, "label": None}) for row in TEST]
+    found, _, judge = judged(pictures_of(unnamed), over=unnamed, eyes=Eyes(Mean()))
+    assert "classifier_accuracy" not in found
+    assert (
+        "classifier_accuracy is not given: no row has a label, or a text, that is a class of the network"
+        in judge.notes()
+    )

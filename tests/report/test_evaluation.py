@@ -77,3 +77,12 @@ def test_a_scene_is_judged_by_its_statements():
 
 def test_words():
     assert words("short") == "short" and words("one two three", 8) == "one two…" and words("abcdefgh", 4) == "abc…"
+
+
+def test_captions_without_references_leave_the_others_in_their_order():
+    """Best and worst are by CIDEr where some row has references; it is said how many have none."""
+    rows = [{"key": f"k{i}", "caption": "a red dog runs", "references": ["a red dog runs"]} for i in range(3)]
+    rows += [{"key": "none", "caption": "a red dog runs", "references": []}]
+    page = evaluation_page(Look(found=Evaluation(figures={"cider": 1.0}, rows=rows, num_rows=4)))
+    assert "CIDEr with their references (listed; 1 others have none)" in page and "how sure the model is" not in page
+    assert "k2" in page

@@ -146,10 +146,8 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
             f"-o {out} is a picture, but {why}; it can be FILE.csv, FILE.jsonl, or FOLDER/ for one .txt a picture."
         )
     [(name, request)] = requests
-    check_file(str(out))
     read = [getattr(request, field) for field in picture_fields(task.Request)]
-    if os.path.realpath(out) in {os.path.realpath(one) for one in read if isinstance(one, str | os.PathLike)}:
-        raise ConfigError(f"{out} would be replaced, and is read; name another file")
+    check_file(str(out), [one for one in read if isinstance(one, str | os.PathLike)])
     model = open_model(values["model"], values["device"], several=_takes_several(task))
     try:
         with _tells(task, _bulk.Ticker(1)) as more:

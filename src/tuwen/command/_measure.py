@@ -203,6 +203,10 @@ def _ways(request: Request, way: Mapping[str, Any], can: Sequence[str]) -> tuple
     for one in request.using:
         name, found, text = one.partition("=")
         name = name.strip().replace("-", "_")
+        if name in _WRITTEN and name not in tasks:
+            raise ConfigError(
+                f"--using {one}: that is an option of its own here, --{name.replace('_', '-')} {text.strip()}"
+            )
         if name not in tasks or not found:
             raise ConfigError(
                 f"--using {one}: it is NAME=VALUE, an option of `tuwen caption` or `tuwen draw` that this model has."

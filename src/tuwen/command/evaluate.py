@@ -10,7 +10,6 @@ Example:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -123,12 +122,9 @@ def run(request: Request) -> Iterator[Response]:
     if request.out.lower().endswith((".html", ".htm")):
         raise ConfigError(f"-o {request.out} would be JSON; a page is written with --html {request.out}")
     inputs = (request.captions, request.references, request.against, request.data, request.neighbours)
-    read = {os.path.realpath(path) for path in inputs if path}
-    for path in filter(None, (request.out, request.html)):
-        check_file(path)
-        if os.path.realpath(path) in read:
-            raise ConfigError(f"{path} would be replaced, and is read; name another file")
-        read.add(os.path.realpath(path))
+    for path, more in ((request.out, ""), (request.html, request.out)):
+        if path:
+            check_file(path, filter(None, (*inputs, more)))
     from tuwen.command._measure import measure_files, measure_model
 
     measured = (measure_files if request.captions or request.references else measure_model)(request)

@@ -146,9 +146,14 @@ class State:
             more = min(most - room, max(4, self.length // 4) * beams)
             self.cache = [F.pad(own, (0, 0, 0, more)) for own in self.cache]
 
+    @property
+    def used(self) -> int:
+        """Places of the cache that are read."""
+        return self.cache[0].shape[3] if self.grows else self.length * self.seen_BKP.shape[1]
+
     def own(self) -> list[Tensor]:
         """The part of the cache that is read."""
-        used = self.cache[0].shape[3] if self.grows else self.length * self.seen_BKP.shape[1]
+        used = self.used
         return [own[:, :, :, :used] for own in self.cache]
 
     def seen(self, queries: int) -> tuple[Tensor | None, Tensor | None]:
@@ -156,8 +161,7 @@ class State:
         latent; None, if they see all of it."""
         own, heads = None, self.cache[0].shape[2]
         if self.grows or self.seen_BKP.shape[1] > 1:
-            used = self.own()[0].shape[3]
-            own = self.seen_BKP[:, None, :queries, :used].expand(-1, heads, -1, -1).flatten(0, 1)
+            own = self.seen_BKP[:, None, :queries, : self.used].expand(-1, heads, -1, -1).flatten(0, 1)
         if self.seen_BM is None:
             return own, None
         return own, self.seen_BM[:, None, None].expand(-1, heads, 1, -1).flatten(0, 1)

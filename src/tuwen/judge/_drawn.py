@@ -24,15 +24,16 @@ class Drawn:
     """What was drawn in an evaluation."""
 
     def __init__(self, pictures: Mapping[str, Picture] | None = None, options: Mapping[str, Any] | None = None) -> None:
-        self.pictures, self.options = dict(pictures or {}), dict(options or {})
+        self.pictures = dict(pictures or {})
         """Key of a row -> its picture."""
+        self.options = dict(options or {})
+        """Of `tuwen draw`, beside text and seed."""
 
     def of(self, model: CrossModal, rows: Sequence[Sample]) -> list[Picture]:
         """The picture of each row; those that are there are not drawn again."""
         new = [row for row in rows if row.key not in self.pictures]
-        for row, answer in zip(
-            new, draw.run(model, [replace(request(model, row), **self.options) for row in new]), strict=True
-        ):
+        asked = [replace(request(model, row), **self.options) for row in new]
+        for row, answer in zip(new, draw.run(model, asked), strict=True):
             self.pictures[row.key] = answer.pictures[0]
         return [self.pictures[row.key] for row in rows]
 

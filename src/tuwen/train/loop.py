@@ -131,8 +131,7 @@ class Run:
         self.setup, self.number, self.out = setup, number, setup.out
         self.recipe, self.model, self.machine = setup.recipe.at(number), setup.model, setup.machine
         self.name = setup.recipe.stages[number].name if setup.recipe.stages else ""
-        self.summed: set[str] = set()
-        self.idle = {} if self.name else dict(self.recipe.weight)  # of one stage the terms of others are not known
+        self.idle = diagnose.IdleWeights({} if self.name else self.recipe.weight)  # a stage does not know others' terms
         self.objectives = {name: config.build() for name, config in self.recipe.objective.items()}
         guide(self.objectives.values(), self.machine.device)
         self.routes, self.own = learned_routes(self.recipe), asked_for(self)
@@ -246,9 +245,7 @@ class Run:
                 )
             whose |= dict.fromkeys(found.values, name)
             terms = terms | found
-        if self.idle:
-            self.idle = {name: weight for name, weight in self.idle.items() if name not in terms.values}
-            self.summed |= terms.values.keys()
+        self.idle.see(terms.values)
         return terms
 
     @torch.no_grad()
@@ -278,18 +275,8 @@ class Run:
         self.look_s = time.monotonic() - began
         samples = result.rows[:_SAMPLES]
         self._log_look("evaluation", result, best=better, samples=samples, took_s=round(self.look_s, 2), **drawn)
-        for text in [*diagnose.warnings_of(result.figures, self.sources.plan.batch), *self._idle_weights()]:
+        for text in [*diagnose.warnings_of(result.figures, self.sources.plan.batch), *self.idle.said()]:
             self.log("warning", step=self.at, text=text)
-
-    def _idle_weights(self) -> list[str]:
-        """Weights of terms that no objective has given so far; said once."""
-        if not self.summed:
-            return []
-        idle, self.idle = self.idle, {}
-        terms = ", ".join(sorted(self.summed))
-        return [
-            f"weight.{name}={weight:g} had no effect so far; the terms were: {terms}" for name, weight in idle.items()
-        ]
 
     def average_best(self) -> None:
         """Keeps the mean of the weights of the best evaluations in place of the best ones, if it judges better."""
