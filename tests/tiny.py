@@ -39,6 +39,11 @@ SETTINGS = {
     "siglip": (*_EACH, *_MATCHING, "space.text.width=16"),
     "flow": _FLOW,
     "flow-distilled": (*_FLOW, "objective.distillation.steps=3"),
+    "latent-flow": (
+        *_EACH[:-1], *_TEXTS, *_READER, "encode.image.widths=16", "encode.image.blocks=1", "space.image.width=3",
+        "decode.image.side=16", "decode.image.widths=8", "decode.image.blocks=0", "fuse.words.width=16", "decode.image@latent.widths=16,32",
+        "decode.image@latent.layers=1",
+    ),
     "gpt-vqvae": (
         *_EACH[:-1], *_TEXTS, *_READER, "space.image.codes=32", "space.image.inner=4", "decode.image.side=16",
         "decode.image.widths=16,8", "decode.image.blocks=0", "fuse.words.width=16", "decode.image@codes.width=16",

@@ -142,9 +142,9 @@ class Latent:
     bias: torch.Tensor | None = None
     """0-d, see `scale`."""
     mean: torch.Tensor | None = None
-    """(P, D) of a normal distribution, in a space that has one."""
+    """(P, D), or (P, T, D) of each token: of a normal distribution, in a space that has one."""
     logvar: torch.Tensor | None = None
-    """(P, D) logarithm of its variances."""
+    """The logarithm of its variances."""
     codes: torch.Tensor | None = None
     """(P, T) int64, in a quantised space."""
     num_codes: int = 0
@@ -164,9 +164,17 @@ class Latent:
                 picked[f.name] = value[index]
         return replace(self, **picked)
 
-    def at(self, pooled_PD: torch.Tensor) -> Latent:
-        """The same latent at these vectors; as its only tokens too, so that decoders of any kind can read them."""
-        return replace(self, pooled=pooled_PD, tokens=pooled_PD[:, None], mask=None, grid=None)
+    def at(self, place: torch.Tensor) -> Latent:
+        """The same latent elsewhere.
+
+        Args:
+            place: (P, D) vectors, then its only tokens too, so that decoders of any kind can read them; or (P, T, D) tokens.
+        """
+        if place.ndim == 2:
+            return replace(self, pooled=place, tokens=place[:, None], mask=None, grid=None)
+        from tuwen.layers import masked_mean
+
+        return replace(self, pooled=masked_mean(place, self.mask), tokens=place)
 
     def sample(self, generator: torch.Generator | None = None) -> Latent:
         """Where it has a distribution (mean, logvar): at a random draw of it. Else itself."""
@@ -175,8 +183,8 @@ class Latent:
         from tuwen.layers import normal_rows
 
         device = generator.device if generator else self.mean.device
-        noise_PD = normal_rows(len(self.mean), self.mean.shape[1], generator, device).to(self.mean)
-        return self.at(self.mean + noise_PD * (self.logvar / 2).exp())
+        noise = normal_rows(len(self.mean), self.mean[:1].numel(), generator, device).to(self.mean)
+        return self.at(self.mean + noise.view_as(self.mean) * (self.logvar / 2).exp())
 
 
 _ROW_FIELDS = frozenset({"pooled", "tokens", "mask", "owner_P", "mean", "logvar", "codes"})

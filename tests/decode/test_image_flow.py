@@ -99,7 +99,7 @@ def test_moments_are_spread_over_a_batch():
 
 
 def test_a_side_that_does_not_divide_is_refused():
-    with pytest.raises(ConfigError, match=r"side is 30; patch 4 and 2 widths make a multiple of 8\. Set side=32"):
+    with pytest.raises(ConfigError, match=r"side is 30; patch 4 and 2 widths make a multiple of 8\. Set a side of 32"):
         Config(side=30).build(Widths(8, 8))
     with pytest.raises(ConfigError, match="no multiples of heads, 4"):
         Config(side=64, widths=(10,), patch=1).build(Widths(8, 8))

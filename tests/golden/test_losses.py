@@ -28,12 +28,14 @@ RECIPES = (
     "multimodal-autoencoder",
     "flow",
     "flow-distilled",
+    "latent-flow",
     "gpt-vqvae",
     "text-gan",
 )
 TERMS = (
     "codes",
     "distillation",
+    "elbo",
     "commitment",
     "reconstruction",
     "critic",

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests import codes, drawing, eight
+from tests import codes, drawing, eight, latents
 from tests.tiny import largest_difference
 
 import tuwen
@@ -154,6 +154,31 @@ def test_pairs_are_what_tuwen_draw_draws(tmp_path):
         [one.seed for one in asked[:4]],
         [one.seed for one in asked[4:]],
     ]
+
+
+def test_pairs_of_a_flow_of_latents_are_the_latents_that_it_draws(tmp_path):
+    """Those of the pictures, which other stages learn from, are not made beside them."""
+    save(latents.model(), tmp_path / "teacher")
+    first, last = latents.recipe(), Stage(
+        name="distil", parts=latents.FLOW, objectives=("distillation",), routes=("draw",)
+    )  # fmt: skip
+    whole = replace(
+        first,
+        objective={**first.objective, "distillation": distillation.Config(guidance=2.0, steps=3)},
+        stages=(*first.stages, last),
+    )
+    only = ("stages.autoencoder.share=0", ONLY, f"train.start_from={tmp_path / 'teacher'}")
+    run = Run(Setup(rows(), tmp_path / "out", whole, (*FAST, *only)), 2)
+    run.setup.begin()
+    run.begin()
+    batch = run.sources.learned.batch([(row, 0) for row in range(8)])
+    assert set(batch.inputs) == {"text"} and set(batch.targets) == {"image@latent"}
+    target, decoder = batch.targets["image@latent"], run.model.decoders["image@latent"]
+    latent = decoder.turned_back(decoder.end(target.data), None)
+    shown = run.model.decoders["image"].pictures(run.model.decoders["image"].make(latent))
+    for sample, seed, picture in zip(batch.raw, target.seed_P.tolist(), shown, strict=True):
+        [drawn] = latents.model().draw(sample.fields["text"][0], seed=seed, guidance=2.0, steps=3).pictures
+        assert np.abs(drawn.astype(int) - picture.astype(int)).max() <= 2
 
 
 def test_moments_of_pairs_are_more_often_at_the_ends():

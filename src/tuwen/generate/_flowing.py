@@ -89,7 +89,7 @@ class Kept:
 class Like:
     """Pictures that a walk begins near, one for each row."""
 
-    pixels_PCHW: Tensor
+    end_PCHW: Tensor
     """Where the flow ends for these pictures, as the decoder's `end` gives it."""
     strength: float = 1.0
     """Share of the way that is walked, above 0 to 1: it begins at moment 1 - strength, from a mix of picture and noise."""
@@ -193,8 +193,8 @@ class Walk:
 
 def _between(decoder: Flows, noise_PCHW: Tensor, like: Like, t: float) -> Tensor:
     """Where the way from noise to pictures is at moment t."""
-    of_pixels, of_noise = decoder.shares(t)
-    mixed_PCHW: Tensor = of_pixels * like.pixels_PCHW + of_noise * noise_PCHW
+    of_end, of_noise = decoder.shares(t)
+    mixed_PCHW: Tensor = of_end * like.end_PCHW + of_noise * noise_PCHW
     return mixed_PCHW
 
 

@@ -68,7 +68,7 @@ class Elbo:
         if latent.mean is None or latent.logvar is None:
             where = self.config.latent
             raise ConfigError(
-                f"elbo needs a distribution of {where!r}, and its space gives points; set space.{where}=gaussian"
+                f"elbo needs a distribution of {where!r}, and its space gives points; set space.{where}=gaussian, or gaussian_tokens"
             )
         back = nats(decoded, self.config.likelihood, self.config.noise).mean()
         apart = kl(latent.mean, latent.logvar).mean()
@@ -89,8 +89,11 @@ def nats(decoded: Decoded, likelihood: str, noise: float) -> Tensor:
     return (error.square() / 2 + math.log(noise) + math.log(2 * math.pi) / 2).flatten(1).sum(1)
 
 
-def kl(mean_PD: Tensor, logvar_PD: Tensor) -> Tensor:
-    """(P,) divergence of N(mean, exp(logvar)) from N(0, 1), in nats, summed over D.
+def kl(mean: Tensor, logvar: Tensor) -> Tensor:
+    """(P,) divergence of N(mean, exp(logvar)) from N(0, 1), in nats, summed over all numbers of a row.
+
+    Args:
+        mean, logvar: (P, D), or (P, T, D) of tokens.
 
     Source:
         Kingma and Welling 2013, arXiv:1312.6114, appendix B.
@@ -98,4 +101,4 @@ def kl(mean_PD: Tensor, logvar_PD: Tensor) -> Tensor:
         >>> kl(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2)).item()
         0.5
     """
-    return (mean_PD.square() + logvar_PD.exp() - 1 - logvar_PD).sum(1) / 2
+    return (mean.square() + logvar.exp() - 1 - logvar).flatten(1).sum(1) / 2

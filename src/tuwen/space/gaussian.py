@@ -10,7 +10,7 @@ from torch import nn
 from tuwen.layers import normal_rows
 from tuwen.types import Latent, Widths
 
-_LOGVAR = (-12.0, 6.0)
+LOGVAR = (-12.0, 6.0)
 """Where the logarithm of a variance is held: below, a sample is its mean to float32; above, the loss overflows."""
 
 
@@ -45,7 +45,7 @@ class Gaussian(nn.Module):
 
     def forward(self, latent: Latent) -> Latent:
         mean_PD, logvar_PD = self.moments(latent.pooled).float().chunk(2, -1)
-        found = replace(latent, mean=mean_PD, logvar=logvar_PD.clamp(*_LOGVAR))
+        found = replace(latent, mean=mean_PD, logvar=logvar_PD.clamp(*LOGVAR))
         return found.sample() if self.training else found.at(mean_PD)
 
     def prior(self, rows: int, *, generator: torch.Generator | None = None) -> Latent:

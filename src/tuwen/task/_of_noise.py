@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tuwen.errors import ConfigError, DataError
-from tuwen.task._pictures import AT_ONCE, make, maker, painter, usual
+from tuwen.task._pictures import AT_ONCE, end_of, make, maker, painter, usual
 from tuwen.task._texts import between_texts, of_texts
 from tuwen.types import Latent, Located
 
@@ -33,10 +33,14 @@ class _Stopped(Exception):
 class _Near(NamedTuple):
     """The picture that a request is to be drawn near."""
 
-    pixels_1CHW: Tensor
+    end_1CHW: Tensor
     """Where the flow ends for it."""
     kept_11HW: Tensor
-    """Bool: what stays as it is."""
+    """Bool: what stays as it is along the way."""
+    pixels_1CHW: Tensor
+    """The picture itself, from 0 to 1, as large as what is drawn."""
+    hole_11HW: Tensor
+    """Bool: its pixels that are drawn anew."""
 
 
 class _Chance(NamedTuple):
@@ -128,8 +132,20 @@ class OfNoise:
             away=of_texts(self.model, [one.without for one in rows]) if rows[0].without else None,
             told=self._told({number for number, _ in part}), **like,
         )  # fmt: skip
-        found: list[np.ndarray] = self.painter.pictures(made_PCHW)
+        found: list[np.ndarray] = self.painter.pictures(self._pasted(made_PCHW, part))
         return found
+
+    def _pasted(self, made_PCHW: Tensor, part: Sequence[tuple[int, int]]) -> Tensor:
+        """What was drawn in the holes of pictures, where the flow does not keep their pixels itself."""
+        import torch
+
+        if self.painter is self.decoder or self.requests[part[0][0]].mask is None:
+            return made_PCHW
+        pixels_PCHW, hole_P1HW = (
+            torch.cat(both).to(made_PCHW.device)
+            for both in zip(*((self.near[n].pixels_1CHW, self.near[n].hole_11HW) for n, _ in part), strict=True)
+        )
+        return torch.where(hole_P1HW, made_PCHW, pixels_PCHW)
 
     def _told(self, numbers: set[int]) -> Callable[[int, int], None]:
         def told(step: int, steps: int) -> None:
@@ -162,14 +178,15 @@ class OfNoise:
         first, device = self.requests[part[0][0]], self.model.device
         if first.like is None:
             return None
-        pixels_PCHW, here_P1HW = (
-            torch.cat(both).to(device) for both in zip(*(self.near[n] for n, _ in part), strict=True)
+        end_PCHW, here_P1HW = (
+            torch.cat(both).to(device)
+            for both in zip(*((self.near[n].end_1CHW, self.near[n].kept_11HW) for n, _ in part), strict=True)
         )
 
         def fresh() -> Tensor:
             return torch.cat([self.decoder.noise(1, generator) for generator in more]).to(device)
 
-        return Like(pixels_PCHW, first.change, None if first.mask is None else Kept(here_P1HW, fresh))
+        return Like(end_PCHW, first.change, None if first.mask is None else Kept(here_P1HW, fresh))
 
     def _said(self, part: Sequence[tuple[int, int]]) -> Latent:
         """What each picture is drawn of."""
@@ -183,14 +200,17 @@ class OfNoise:
 
     def _near(self, request: Request) -> _Near:
         import torch
+        from torch.nn.functional import max_pool2d
 
         most = self.model.recipe.data.max_pixels
         like = Located(request.like, "", most)
-        data_1CHW, _ = self.decoder.prepare([like])
-        kept_11HW = torch.zeros(1, 1, *data_1CHW.shape[2:], dtype=torch.bool)
+        data_1CHW, _ = self.painter.prepare([like])
+        hole_11HW = torch.ones(1, 1, *data_1CHW.shape[2:], dtype=torch.bool)
         if request.mask is not None:
-            kept_11HW = ~hole(self.decoder, like, Located(request.mask, "", most))
-        return _Near(self.decoder.end(data_1CHW), kept_11HW)
+            hole_11HW = hole(self.painter, like, Located(request.mask, "", most))
+        # a cell of the flow stays where none of its pixels is drawn anew
+        kept_11HW = max_pool2d(hole_11HW.float(), self.painter.side // self.decoder.side) == 0
+        return _Near(end_of(self.model, self.way, like), kept_11HW, data_1CHW.float() / 255, hole_11HW)
 
 
 def hole(decoder: Any, like: Located, mask: Located) -> Tensor:

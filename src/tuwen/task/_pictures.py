@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuwen import registry
-from tuwen.types import Route, base_of
+from tuwen.types import Route, Sample, base_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from tuwen.model import CrossModal
-    from tuwen.types import Batch, Latent
+    from tuwen.types import Batch, Latent, Picture
 
 AT_ONCE = 16
 """Pictures that are drawn side by side."""
@@ -116,6 +116,22 @@ def _drawn(
     walk = method or registry.get("generate", decoder.ways[0]).Config().build()
     drawn: torch.Tensor = walk(decoder, latent, noise.to(latent.pooled.device), **more)
     return drawn
+
+
+def end_of(model: CrossModal, way: str, picture: Picture) -> torch.Tensor:
+    """(1, C, H, W) where the flow of a route ends for a picture: its pixels, or its latent.
+
+    Raises:
+        DataError: the picture cannot be read.
+    """
+    decoder, field = maker(model, way), str(model.routes[way].make)
+    if field == base_of(field):
+        data = decoder.prepare([picture])[0].to(model.device)
+    else:
+        feed = model.batch([Sample("0", {base_of(field): picture})]).inputs[base_of(field)]
+        data = model.derived(field, model.latent(base_of(field), feed)).data
+    end: torch.Tensor = decoder.end(data)
+    return end
 
 
 def image(pixels_HWC: np.ndarray, about: Mapping[str, Any] | None = None) -> Image:

@@ -36,7 +36,7 @@ _ROWS = 64
 
 
 class Pairs:
-    """Pictures that were drawn, each bound to the noise that the key of its row is the seed of.
+    """What was drawn, pictures or latents, each bound to the noise that the key of its row is the seed of.
 
     Args:
         places: key of a sample -> row of its picture in the cache.
@@ -52,7 +52,7 @@ class Pairs:
         return self.places[key][0]
 
     def read(self, places: Sequence[int]) -> Tensor:
-        """(P, C, side, side) uint8 what lies in these rows."""
+        """(P, C, side, side) what lies in these rows, as the decoder's `prepare` gives it."""
         return self.cache.read(places)
 
 
@@ -125,7 +125,7 @@ def _drawn(run: Run, config: distillation.Config, samples: Sequence[Sample], sto
     reading = {config.route: replace(route, make=None, how="embed")}
     folder, shape = cache_folder(run.recipe.data.cache), (decoder.channels, decoder.side, decoder.side)
     teacher = _digest(model, config.route, way, run.machine.precision_name)
-    cache = Cache(folder, f"{route.make}-drawn-{teacher}", shape, np.dtype(np.uint8))
+    cache = Cache(folder, f"{route.make}-drawn-{teacher}", shape, np.dtype(decoder.stored))
     names = {sample.key: _name(sample, route.given) for sample in samples}
     done, began = 0, time.perf_counter()
     with cache.writing() as append:
@@ -140,8 +140,8 @@ def _drawn(run: Run, config: distillation.Config, samples: Sequence[Sample], sto
             noise = decoder.noise_of([seed_of(key) for key in batch.keys]).to(run.machine.device)
             with torch.inference_mode(), run.machine.autocast():
                 made = model(batch.to(run.machine.device), reading)
-                pixels = walk(decoder, made.latents[config.route if route.fuse else route.given[0]], noise)
-            append([names[key] for key in batch.keys], np.stack(decoder.pictures(pixels)).transpose(0, 3, 1, 2))
+                drawn = walk(decoder, made.latents[config.route if route.fuse else route.given[0]], noise)
+            append([names[key] for key in batch.keys], decoder.data(drawn))
             done += len(batch)
             rate = done / max(1e-9, time.perf_counter() - began)
             whole = done == len(missing)

@@ -121,9 +121,11 @@ def make_sources(
 
 
 def derived_fields(model: CrossModal, recipe: Recipe, rows: Rows, machine: Machine, log: Log) -> dict[str, Derived]:
-    """What a stage makes of what is frozen in it, made before its first step."""
+    """What a stage makes of what is frozen in it, made before its first step, unless it is there in another way."""
     found = {}
     for field in derivable(model, recipe.routes.values()):
+        if field in rows.targets:
+            continue
         routes = {"read": Route(given=(base_of(field),), how="embed")}
         learned, held_out = (Source(model, some, rows.inputs, routes=routes) for some in (rows.learned, rows.held_out))
         views = 1 + len(recipe.data.views)
