@@ -89,6 +89,20 @@ def test_as_good_as_real_ones(judged):
     assert judge.notes() == []
 
 
+def test_a_fid_has_an_interval_and_halves_are_compared_with_halves(judged):
+    """The pictures of other rows differ by chance alone, so that 0 is not far; inverted ones are far from it for sure."""
+    for pictures, least, most in (
+        (pictures_of(OTHER), -400, 400),
+        ([255 - one for one in pictures_of(TEST)], 1000, 1e6),
+    ):
+        found, _, judge = judged(pictures)
+        [(low, high)] = [one.intervals()["fid"] for one, _ in judge.rates() if "fid" in one.figures]
+        assert least < low < found["fid"] < high < most
+    near, far = (judged(some)[0] for some in (pictures_of(OTHER), [255 - one for one in pictures_of(TEST)]))
+    assert near["sample_recall_halves"] == pytest.approx(near["sample_recall_real"], abs=0.35)
+    assert far["sample_recall_halves"] < near["sample_recall_halves"] / 2
+
+
 def test_real_pictures_are_made_square_as_the_model_learned_them(judged, monkeypatch):
     """The middle of a wide picture is another colour than the whole."""
     wide = [np.concatenate([0 * one, one, 0 * one], 1) for one in pictures_of(TEST)]

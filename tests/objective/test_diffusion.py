@@ -38,15 +38,19 @@ def test_saying_nothing_of_noise_is_worth_one():
             diffusion,
             "velocity",
             "the objective diffusion fits a network that says noise, and the decoder of the route 'draw' says velocity; set "
-            "decode.image.path=cosine of an image_flow, or objective.flow=flow",
+            r"decode.image.path=cosine of an image_flow \(decode.image@latent.path of a flow of latents\), or objective.flow=flow",
         ),
         (
             flow,
             "noise",
             "the objective flow fits a network that says velocity, and the decoder of the route 'draw' says noise; set "
-            "decode.image.path=straight of an image_flow, or objective.flow=diffusion",
+            r"decode.image.path=straight of an image_flow \(decode.image@latent.path of a flow of latents\), or objective.flow=diffusion",
         ),
-        (flow, None, "says neither velocity nor noise; set decode.image.path=straight of an image_flow$"),
+        (
+            flow,
+            None,
+            r"says neither velocity nor noise; set decode.image.path=straight of an image_flow \(decode.image@latent.path of a flow of latents\)$",
+        ),
     ],
 )
 def test_another_network_is_refused(part, says, message):

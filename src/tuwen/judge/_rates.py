@@ -6,11 +6,16 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 DRAWS = 1000
 """Samples of a bootstrap."""
+PARTS = 10
+"""Parts of the rows, each of which a jackknife leaves out once."""
+_WIDE = 2.262
+"""Standard errors on both sides that hold 95 %, where the error is found of `PARTS` values (Student's t)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +75,42 @@ class Weighted:
         return _bounds(self.drawn(times_N) for times_N in samples(self.num_rows, seed))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Jackknifed:
+    """Figures that rows which count twice would change, as the distance of two clouds: each part of the rows is left out once.
+
+    Source:
+        Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 11; parts of several rows: section 11.5.
+    """
+
+    num_rows: int
+    of: Callable[[np.ndarray], dict[str, float]]
+    """(M,) numbers of the rows that count -> figures."""
+    keys: tuple[str, ...] = ()
+    """As of `Rates`."""
+
+    @cached_property
+    def figures(self) -> dict[str, float]:
+        """Name -> value over all rows."""
+        return self.of(np.arange(self.num_rows))
+
+    @cached_property
+    def left(self) -> list[dict[str, float]]:
+        """The figures without each part; the same rows are left out of systems that have as many."""
+        order = np.random.default_rng(0).permutation(self.num_rows)
+        parts = np.array_split(order, PARTS)
+        return [self.of(np.sort(np.concatenate([*parts[:i], *parts[i + 1 :]]))) for i in range(PARTS)]
+
+    def intervals(self, seed: int = 0) -> dict[str, tuple[float, float]]:
+        """Name -> 95 % interval around the value."""
+        found = {}
+        for name, value in self.figures.items():
+            left_G = np.array([one[name] for one in self.left])
+            error = float(np.sqrt((PARTS - 1) * left_G.var()))
+            found[name] = (value - _WIDE * error, value + _WIDE * error)
+        return found
+
+
 def joined(parts: Iterable[tuple[np.ndarray, Callable[[np.ndarray], dict[str, float]]]]) -> Rates:
     """Several (rows_NM, of) of the same rows as one."""
     parts = list(parts)
@@ -83,7 +124,10 @@ def joined(parts: Iterable[tuple[np.ndarray, Callable[[np.ndarray], dict[str, fl
     return Rates(rows_NM=np.column_stack([rows_NM for rows_NM, _ in parts]), of=of)
 
 
-def paired(first: Rates | Weighted, second: Rates | Weighted) -> Weighted | None:
+Found = Rates | Weighted | Jackknifed
+
+
+def paired(first: Found, second: Found) -> Weighted | Jackknifed | None:
     """Differences first - second of the figures that both have, of two systems on the same rows.
 
     Each sample of the bootstrap takes the same rows of both; an interval without 0 is a difference that these rows are
@@ -98,6 +142,9 @@ def paired(first: Rates | Weighted, second: Rates | Weighted) -> Weighted | None
     if not names or not first.num_rows or not _same_rows(first, second):
         return None
 
+    if isinstance(first, Jackknifed) or isinstance(second, Jackknifed):
+        return _apart(first, second) if isinstance(first, Jackknifed) and isinstance(second, Jackknifed) else None
+
     def of(times_N: np.ndarray) -> dict[str, float]:
         ours, theirs = first.drawn(times_N), second.drawn(times_N)
         return {name: ours[name] - theirs[name] for name in names if name in ours and name in theirs}
@@ -105,15 +152,23 @@ def paired(first: Rates | Weighted, second: Rates | Weighted) -> Weighted | None
     return Weighted(num_rows=first.num_rows, of=of)
 
 
-def _common(first: Rates | Weighted, second: Rates | Weighted) -> list[str]:
+def _apart(first: Jackknifed, second: Jackknifed) -> Jackknifed:
+    def of(rows_M: np.ndarray) -> dict[str, float]:
+        ours, theirs = first.of(rows_M), second.of(rows_M)
+        return {name: ours[name] - theirs[name] for name in ours.keys() & theirs.keys()}
+
+    return Jackknifed(num_rows=first.num_rows, of=of)
+
+
+def _common(first: Found, second: Found) -> list[str]:
     return [name for name in first.figures if name in second.figures and not name.startswith("num_")]
 
 
-def _same_rows(first: Rates | Weighted, second: Rates | Weighted) -> bool:
+def _same_rows(first: Found, second: Found) -> bool:
     return first.num_rows == second.num_rows and (not (first.keys and second.keys) or first.keys == second.keys)
 
 
-def of_other_rows(ours: Sequence[Rates | Weighted], theirs: Sequence[Rates | Weighted]) -> list[str]:
+def of_other_rows(ours: Sequence[Found], theirs: Sequence[Found]) -> list[str]:
     """Figures that both systems have and that are not compared, since each is of other rows."""
     pairs = [(own, other) for own in ours for other in theirs if own.num_rows and other.num_rows]
     return [name for own, other in pairs if not _same_rows(own, other) for name in _common(own, other)]
@@ -130,10 +185,10 @@ class Beside:
     differences: dict[str, float] = field(default_factory=dict)
     """Figure -> ours - theirs."""
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Figure -> 95 % interval of the difference, by paired bootstrap; without 0 in it, these rows are enough to show it."""
+    """Figure -> 95 % interval of the difference, by paired bootstrap (of a fid by jackknife); without 0 in it, these rows are enough to show it."""
 
 
-def beside(name: str, ours: Sequence[Rates | Weighted], theirs: Sequence[Rates | Weighted]) -> Beside:
+def beside(name: str, ours: Sequence[Found], theirs: Sequence[Found]) -> Beside:
     """The two compared, figure by figure.
 
     Args:

@@ -10,8 +10,8 @@ Figures:
         reads texts;
     r_precision: rows whose drawn picture fits their text best among 100, by a model that matches.
 With `_real`, what real pictures reach, which is the aim: distances and balls between two halves of them, the others in place
-of the drawn ones. A fid is the larger, the fewer pictures there are: fid_real is to be compared with fid_halves, of one half
-real and the other drawn.
+of the drawn ones. A fid is the larger, the fewer pictures there are, and so are balls: fid_real is to be compared with fid_halves,
+sample_recall_real with sample_recall_halves, of one half real and the other drawn.
 Chance: the picture that was drawn for another row.
 """
 
@@ -28,7 +28,7 @@ from tuwen.data._problem import bare
 from tuwen.decode.label import labels_of
 from tuwen.judge._drawn import drawable, reads, request
 from tuwen.judge._eyes import MOST_KNOWN, Glance
-from tuwen.judge._rates import Rates, mean_rates
+from tuwen.judge._rates import Jackknifed, Rates, mean_rates
 from tuwen.metric import memorisation, r_precision
 from tuwen.metric.fid import Frechet, frechet
 from tuwen.metric.kid import kernel_distance
@@ -44,7 +44,7 @@ LEAST = 16
 """Rows below which nothing is said."""
 _LEVEL = memorisation.Config().level
 _CANDIDATES = r_precision.Config().candidates
-Found = tuple[Rates, dict[str, float]]
+Found = tuple[Rates | Jackknifed, dict[str, float]]
 
 
 def able(model: CrossModal) -> bool:
@@ -85,9 +85,11 @@ class Judge:
         """What the network and the data allow; nothing of fewer than `LEAST` rows."""
         if len(self.samples) < LEAST:
             return
+        yield Jackknifed(num_rows=len(self.samples), of=self._fid), {}
         yield self._distances(), {}
         yield mean_rates(overlap(self.points["real"], self.points["drawn"]).columns()), {}
-        yield mean_rates({f"{name}_real": of for name, of in overlap(*self._halves("real")).columns().items()}), {}
+        for end, kind in (("halves", "drawn"), ("real", "real")):
+            yield mean_rates({f"{name}_{end}": of for name, of in overlap(*self._halves(kind)).columns().items()}), {}
         if self.nearest:
             shares = {"": self.nearest["drawn"][0], "_real": self.nearest["real"][0]}
             yield mean_rates({f"memorised{end}": share < _LEVEL for end, share in shares.items()}), {}
@@ -154,10 +156,15 @@ class Judge:
     def frechet(self) -> Frechet:
         return frechet(self.points["real"], self.points["drawn"])
 
+    def _fid(self, rows_M: np.ndarray) -> dict[str, float]:
+        if len(rows_M) == len(self.samples):
+            return {"fid": self.frechet.value}
+        return {"fid": frechet(self.points["real"][rows_M], self.points["drawn"][rows_M]).value}
+
     def _distances(self) -> Rates:
         halves = {name: frechet(*self._halves(kind)).value for name, kind in (("halves", "drawn"), ("real", "real"))}
         kid = kernel_distance(self.points["real"], self.points["drawn"])
-        more = {"fid": self.frechet.value, **{f"fid_{name}": value for name, value in halves.items()}}
+        more = {f"fid_{name}": value for name, value in halves.items()}
         more |= {"kid": kid.value, "kid_spread": kid.spread, "kid_real": kernel_distance(*self._halves("real")).value}
         return Rates(more=more)
 

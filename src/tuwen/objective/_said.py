@@ -30,7 +30,7 @@ def squared_error(made: Made, route: str, says: Says) -> Tensor | None:
         other = f", or objective.flow={_FITTING[decoded.says][0]}" if decoded.says else ""
         raise ConfigError(
             f"the objective {objective} fits a network that says {says}, and the decoder of the route {route!r} says "
-            f"{decoded.says or 'neither velocity nor noise'}; set decode.image.path={path} of an image_flow{other}"
+            f"{decoded.says or 'neither velocity nor noise'}; set decode.image.path={path} of an image_flow (decode.image@latent.path of a flow of latents){other}"
         )
     return (decoded.prediction - decoded.target).square().mean()
 

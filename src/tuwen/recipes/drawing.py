@@ -70,7 +70,7 @@ def latent_flow(facts: Facts) -> Recipe:
     base, side = flow(facts), 128 if facts.picture_side > 96 else 64 if facts.picture_side > 32 else 32
     channels, halved = facts.picture_channels, (64, 64) if side == 128 else (64,)
     picture = image_deconv.Config(
-        side=side, channels=channels, widths=(128, 64) if side == 128 else (96,), shuffle=2, read="grid"
+        side=side, channels=channels, widths=(64, 32) if side == 128 else (64,), shuffle=2, read="grid"
     )
     drawn = image_latent_flow.Config(widths=base.decode["image"].widths)
     return replace(
