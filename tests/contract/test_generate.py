@@ -139,6 +139,17 @@ def test_the_best_text_is_emitted(config, decoder):
     assert said == [found[0].tokens for found in texts]
 
 
+def test_it_streams_where_it_says_so(config, decoder, monkeypatch):
+    """Each token but the last is told before the decoder is asked for the next but one; else none before the last step."""
+    steps, said = [], []
+    step = decoder.step
+    monkeypatch.setattr(decoder, "step", lambda *given: steps.append(True) or step(*given))
+    method = dataclasses.replace(config, max_tokens=4, min_tokens=4).build()
+    method(decoder, latent_of(1), emit=lambda row, token: said.append(len(steps)))
+    assert len(said) == 4 and len(steps) >= 4
+    assert (said[0] < len(steps) and said == sorted(set(said))) if config.streams else said == [len(steps)] * 4
+
+
 def test_a_prompt_is_gone_on_from(config, decoder):
     """What comes after it has the probability that the decoder, taught the whole, gives it; alone and in a batch."""
     latent, given = latent_of(), decoder.spelled("a dog")

@@ -142,6 +142,9 @@ def test_tokens_are_streamed_as_they_come():
     texts = method(table, blank(2), emit=lambda row, token: seen.append((row, token)))
     assert [[token for row, token in seen if row == i] for i in range(2)] == [found[0].tokens for found in texts]
     assert seen[0][0] == 0 and seen[1][0] == 1, "both pictures at every step"
+    assert (
+        Config().streams and Config(samples=1).streams and not Config(best=2).streams and not Config(samples=2).streams
+    )
 
 
 def test_noise_has_the_mean_of_the_gumbel_distribution():

@@ -18,6 +18,7 @@ from tuwen import registry
 from tuwen._files import atomic, check_file
 from tuwen.command import _bulk, _texts
 from tuwen.command._rows import DrawnFiles, Rows, open_rows, png_notes, to_json
+from tuwen.command._stream import Stream
 from tuwen.command._verb import asked_pictures, parameters, picture_fields
 from tuwen.data._problem import LIMIT
 from tuwen.errors import ConfigError, DataError
@@ -41,6 +42,13 @@ class _Models:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Stream:
+    stream: bool = False
+    """Show the answer while it is written, of several pictures one after the other; for ways of writing that are certain
+    of each word at once: --beam 1, or --method sampling or contrastive."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Device:
     device: str = "auto"
     """cpu, cuda, mps, or auto: the first that is there of cuda, mps, cpu."""
@@ -49,7 +57,7 @@ class _Device:
 def task_parameters(task: ModuleType) -> list[inspect.Parameter]:
     """MODEL, the fields of the task's Request, the options of bulk work about pictures, or of what is drawn of texts."""
     more = _bulk.Options if asked_pictures(task.Request) else _texts.Options if hasattr(task, "picture") else None
-    named = parameters(more) if more else []
+    named = [*(parameters(more) if more else []), *(parameters(_Stream) if _may_stream(task) else [])]
     model = _Models if _takes_several(task) else _Model
     return [*parameters(model), *parameters(task.Request, pictures=True), *named, *parameters(_Device)]
 
@@ -57,6 +65,11 @@ def task_parameters(task: ModuleType) -> list[inspect.Parameter]:
 def _takes_several(task: ModuleType) -> bool:
     """Whether several models answer as one."""
     return getattr(task, "several", False)
+
+
+def _may_stream(task: ModuleType) -> bool:
+    """Whether answers can be shown while they are written; `check_stream` of the task says of which requests."""
+    return hasattr(task, "check_stream")
 
 
 def open_model(path: str, device: str, *, several: bool = False) -> Any:
@@ -112,6 +125,8 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
     requests = [(name, task.Request(**{images[0]: name}, **options)) for name, _ in pictures]
     if not requests:  # a picture that may be left out
         pictures, requests = [("", Path("made"))], [("", task.Request(**options))]
+    if values.get("stream"):
+        _check_stream(task, requests[0][1], values, json=json)
     if Path(values["out"]).suffix.lower() in _PICTURES:
         _draw(task, values, requests, json=json)
         return
@@ -123,6 +138,19 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
         made = drawn[0] if drawn else ""
         rows = open_rows(values["out"], columns, pictures, overwrite=values["overwrite"], made=made)
     _Job(task, values, rows, json).run(requests)
+
+
+def _check_stream(task: ModuleType, request: Any, values: Mapping[str, Any], *, json: bool) -> None:
+    """Raises ConfigError where answers go elsewhere or are whole lines, or the task cannot show such a one in parts."""
+    if values["out"]:
+        raise ConfigError(
+            f"--stream shows answers on the terminal, and -o {values['out']} writes them into files; leave one of the two out"
+        )
+    if json:
+        raise ConfigError(
+            "--stream shows answers while they are written, and --json gives each as one whole line; leave one of the two out"
+        )
+    task.check_stream(request)
 
 
 def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[str, Any]], *, json: bool) -> None:
@@ -195,6 +223,15 @@ def _tells(task: ModuleType, ticker: _bulk.Ticker) -> Iterator[dict[str, Any]]:
         ticker.close()
 
 
+@contextmanager
+def _streams(stream: Stream) -> Iterator[dict[str, Any]]:
+    """What `run` takes besides requests so that answers are shown while they are written."""
+    try:
+        yield {"emit": stream.tell}
+    finally:
+        stream.close()
+
+
 def _left_out(task: ModuleType, options: Mapping[str, Any]) -> set[str]:
     """Fields of the answer that were not asked for: those whose metadata `asked` names an option left at its default."""
     defaults = {f.name: f.default for f in dataclasses.fields(task.Request)}
@@ -221,6 +258,7 @@ class _Job:
 
     def __init__(self, task: ModuleType, values: Mapping[str, Any], rows: Rows | None, json: bool):
         self.task, self.values, self.rows, self.json = task, values, rows, json
+        self.stream, self.alone = Stream() if values.get("stream") else None, False
         self.left_out = _left_out(task, values)
         self.summary = _bulk.Summary()
 
@@ -228,15 +266,16 @@ class _Job:
         done = self.rows.done if self.rows else set()
         left = [(name, request) for name, request in requests if name not in done]
         self.summary.skipped = len(requests) - len(left)
+        self.alone, at_once = len(requests) == 1, 1 if self.stream else at_once
         began, ticker = time.monotonic(), _bulk.Ticker(len(left))
         try:
             if left:
                 model = open_model(self.values["model"], self.values["device"], several=_takes_several(self.task))
-                with _tells(self.task, ticker) as more:
+                with _streams(self.stream) if self.stream else _tells(self.task, ticker) as more:
                     for batch in _bulk.answers(
-                        lambda some: self.task.run(model, some, **more), left, self.values["on_error"], at_once
+                        lambda some: self._ask(model, some, more), left, self.values["on_error"], at_once
                     ):
-                        self._take(batch, alone=len(requests) == 1)
+                        self._take(batch)
                         if self.rows:
                             ticker.add(len(batch))
         finally:
@@ -247,18 +286,25 @@ class _Job:
                 f"none of {len(requests)} pictures could be read; the first: {next(iter(self.summary.failed.values()))}"
             )
 
-    def _take(self, batch: Sequence[tuple[str, Any]], *, alone: bool) -> None:
+    def _ask(self, model: Any, some: list[Any], more: Mapping[str, Any]) -> list[Any]:
+        if self.stream:
+            name = getattr(some[0], asked_pictures(self.task.Request)[0])
+            self.stream.begin("" if self.alone else f"{name}: ")
+        answers: list[Any] = self.task.run(model, some, **more)
+        return answers
+
+    def _take(self, batch: Sequence[tuple[str, Any]]) -> None:
         good = [(name, answer) for name, answer in batch if not isinstance(answer, DataError)]
         self.summary.failed.update({name: str(answer) for name, answer in batch if isinstance(answer, DataError)})
         if self.rows:
             self.rows.write([(name, _plain(answer, self.left_out), self.task.show(answer)) for name, answer in good])
         else:
             for name, answer in batch:
-                self._print(name, answer, alone)
+                self._print(name, answer)
         self.summary.written += len(good)
         self.summary.abstained += sum(bool(getattr(answer, "abstained", "")) for _, answer in good)
 
-    def _print(self, name: str, answer: Any, alone: bool) -> None:
+    def _print(self, name: str, answer: Any) -> None:
         failed = isinstance(answer, DataError)
         if self.json:
             print(
@@ -267,9 +313,11 @@ class _Job:
             )
         elif failed:
             print(answer, file=sys.stderr)
+        elif self.stream:
+            self.stream.end(self.task.show(answer))
         else:
             text = self.task.show(answer)
-            print(text if alone else f"{name}: {text}" if "\n" not in text else f"{name}\n{text}", flush=True)
+            print(text if self.alone else f"{name}: {text}" if "\n" not in text else f"{name}\n{text}", flush=True)
 
     def _finish(self) -> None:
         """The summary: on stderr, and as JSON on stdout if that is asked for."""

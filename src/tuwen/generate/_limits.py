@@ -32,6 +32,11 @@ class Limits(Checked):
     def __post_init__(self) -> None:
         object.__setattr__(self, "without", as_words(self.without))
 
+    @property
+    def streams(self) -> bool:
+        """Whether each token is certain, and emitted, at once: not only when the text is done."""
+        return False
+
     def check(self) -> None:
         super().check()
         self.require(self.max_tokens >= 1, "max_tokens", "it is at least 1, for example max_tokens=30")

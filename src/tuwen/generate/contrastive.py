@@ -26,6 +26,10 @@ class Config(Limits):
     penalty: float = 0.6
     """Weight of what was said before against the probability, 0 to 1; 0: greedy."""
 
+    @property
+    def streams(self) -> bool:
+        return True
+
     def check(self) -> None:
         super().check()
         self.require(self.candidates >= 1, "candidates", "it is at least 1, for example candidates=5")

@@ -20,6 +20,10 @@ from tuwen.types import Latent
 class Config(Limits):
     """Settings of `Greedy`."""
 
+    @property
+    def streams(self) -> bool:
+        return True
+
     def build(self) -> Greedy:
         self.check()
         return Greedy(self)

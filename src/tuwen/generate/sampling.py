@@ -19,6 +19,10 @@ from tuwen.types import Latent
 class Config(Drawn):
     """Settings of `Sampling`."""
 
+    @property
+    def streams(self) -> bool:
+        return (self.samples or self.best) == 1
+
     def build(self) -> Sampling:
         self.check()
         return Sampling(self)

@@ -57,6 +57,24 @@ def method_of(request: Request) -> Any:
     return dataclasses.replace(config, best=several)
 
 
+def check_stream(request: Request) -> None:
+    """Raises ConfigError where a caption cannot be shown while it is written: it is certain, or chosen, at its end."""
+    if not type(method_of(request))().streams:
+        ways = [name for name in _ways() if registry.get("generate", name).Config().streams]
+        raise ConfigError(
+            f"--stream shows words as they are written, and method={request.method} is sure of them only when the caption "
+            f"is done. Add --beam 1, or --method {', '.join(ways[:-1])} or {ways[-1]}; or leave --stream out."
+        )
+    most = {"best": 1, "samples": 1, "rerank": False, "min_confidence": 0}
+    held = [name for name, value in most.items() if (getattr(request, name) or 0) > value]
+    if held:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in held)
+        raise ConfigError(
+            f"--stream shows a caption while it is written, and what {options} {'give' if held[1:] else 'gives'} is known "
+            f"only at its end. Leave out {options}, or --stream."
+        )
+
+
 def build(model: CrossModal, config: Any) -> Any:
     """The way of writing of a Config, ready to be called on latents of the model.
 

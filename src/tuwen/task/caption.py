@@ -5,6 +5,7 @@ Example:
     tuwen caption MODEL photos/ -o captions.csv --min-confidence 0.5
     tuwen caption MODEL photo.jpg --words "red,ball" --method constrained
     tuwen caption MODEL photo.jpg --method sampling --top-p 0.9 --best 3 --prompt "a dog"
+    tuwen caption MODEL photo.jpg --beam 1 --stream
     tuwen caption MODEL photo.jpg --attention -o looked.png
     tuwen caption MODEL,ANOTHER,MATCHES photo.jpg --method mbr --neighbours vectors.npy
 """
@@ -20,7 +21,7 @@ from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import Cancelled, Emit, alike, ask, asking, at_least, pictures
 from tuwen.task._attention import Look, draw, looks
 from tuwen.task._confidence import calibrated, confidences, require
-from tuwen.task._writing import build, check, match_of, method_of
+from tuwen.task._writing import build, check, check_stream, match_of, method_of
 from tuwen.types import Picture, Route
 
 if TYPE_CHECKING:
@@ -305,5 +306,6 @@ def show(response: Response) -> str:
 
 
 __all__ = [
-    "Request", "Response", "Text", "able", "call", "method_of", "picture", "recipe_hint", "run", "several", "show",
+    "Request", "Response", "Text", "able", "call", "check_stream", "method_of", "picture", "recipe_hint", "run", "several",
+    "show",
 ]  # fmt: skip
