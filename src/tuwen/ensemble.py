@@ -1,29 +1,27 @@
 """Several models that write captions together: each token by the mean of their log-probabilities.
 
-One that matches pictures and texts, and writes nothing, may be among them: it says how well what they write fits.
+Some that match pictures and texts, and write nothing, may be among them: they say how well what is written fits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tuwen.data._collate import collate
-from tuwen.data._config import Data
+from tuwen._several import Several, values
 from tuwen.decode._text import TextDecoder
-from tuwen.directory import load
 from tuwen.errors import CannotError, ConfigError
+from tuwen.matchers import Matchers, side_by_side
 from tuwen.model import CrossModal
 from tuwen.task.caption import route_of
-from tuwen.types import Batch, Decoded, Feed, Latent, Sample
+from tuwen.types import Decoded, Feed, Latent
 
 
-class Ensemble(CrossModal):
+class Ensemble(Several):
     """Models as one model that captions. Each reads the pictures in its own way, those with equal encoders once for all;
     their vocabularies are the same.
 
@@ -31,98 +29,44 @@ class Ensemble(CrossModal):
         models: two or more, on one device.
         names: what they are called in messages.
     Raises:
-        ConfigError: two of them have different vocabularies, two only match, or none captions.
+        ConfigError: two of them have different vocabularies, or none captions.
         CannotError: one of them does neither caption nor match, or captions not from a picture alone.
     """
 
     def __init__(self, models: Sequence[CrossModal], names: Sequence[str] = ()):
-        nn.Module.__init__(self)
-        names = list(names) or [f"model {i}" for i in range(1, len(models) + 1)]
-        models, matcher = _parted(models, names)
-        first, route = models[0], route_of(models[0])
-        self.routes = {name: one for name, one in first.routes.items() if one is route}
-        self.recipe = replace(first.recipe, routes=self.routes)
-        self.confidence = None
-        self.models = nn.ModuleList(models)
-        self.matchers = nn.ModuleList([] if matcher is None else [matcher])
-        self.encoders = nn.ModuleDict({"image": first.encoders["image"]})
-        self.twins = _twins(self._each)
-        self.spaces, self.fusions = nn.ModuleDict(), nn.ModuleDict()
-        self.decoders = nn.ModuleDict({"text": _Decoder([model.decoders["text"] for model in models])})
-
-    @classmethod
-    def load(cls, paths: Sequence[str | Path], device: str | torch.device = "cpu") -> Ensemble:
-        """The models of several directories, in eval mode; raises as `tuwen.load` does."""
-        return cls([load(path, device) for path in paths], [str(path) for path in paths]).eval()
-
-    def batch(self, samples: Sequence[Sample], *, targets: bool = False, options: Data | None = None) -> Batch:
-        """As of one model, with what each model reads of the pictures."""
-        first = super().batch(samples, targets=targets, options=options)
-        if "image" not in first.inputs:
-            return first
-        feeds = [first.inputs["image"]]
-        for place, model in enumerate(self._each[1:], 1):
-            if (twin := self.twins[place]) < place:
-                feeds.append(feeds[twin])
-                continue
-            read = collate(samples, {"image": model.encoders["image"]}, {}, options=options or self.recipe.data)
-            feeds.append(read.inputs["image"].to(self.device))
-        feed = _Feeds(**_values(feeds[0]), others=tuple(feeds[1:]))
-        return replace(first, inputs={**first.inputs, "image": feed})
-
-    def encode(self, values: Any, *, field: str = "", batch: int = 64) -> Tensor:
-        """Vectors of all models side by side, of length 1; as of one model."""
-        models: list[Any] = list(self.models)
-        vectors = [model.encode(values, field=field, batch=batch) for model in models]
-        return torch.cat(vectors, 1) / len(models) ** 0.5
+        called = list(names) or [f"model {i}" for i in range(1, len(models) + 1)]
+        writing, matching = _parted(models, called)
+        writers, others = ([models[i] for i in some] for some in (writing, matching))
+        super().__init__(writers, [*writers, *others], ["image"])
+        self.matchers = Matchers(others, [names[i] for i in matching] if names else ()) if others else None
+        own, route = writers[0].recipe, route_of(writers[0])
+        self.routes = {name: one for name, one in own.routes.items() if one is route}
+        self.recipe = replace(own, routes=self.routes)
+        self.decoders["text"] = _Decoder([model.decoders["text"] for model in writers])
 
     def latent(self, field: str, feed: Feed) -> Latent:
         """The latents of all models, beside that of the first."""
-        assert isinstance(feed, _Feeds), "made by `batch`"
-        feeds: tuple[Feed, ...] = (feed, *feed.others)
-        encoded = {twin: self._each[twin].encoded(field, feeds[twin]) for twin in dict.fromkeys(self.twins)}
-        found = [model.placed(field, encoded[twin]) for model, twin in zip(self._each, self.twins, strict=True)]
-        matched = found.pop() if len(self.matchers) else None
-        return _Latents(**_values(found[0]), others=tuple(found[1:]), matched=matched)
+        found, writers = self.latents(field, feed), len(self.models)
+        matched = side_by_side(found[writers:]) if self.matchers else None
+        return _Latents(**values(found[0]), others=tuple(found[1:writers]), matched=matched)
 
     @property
     def matcher(self) -> CrossModal:
-        """The model among them that only matches; itself where there is none."""
-        return self.matchers[0] if len(self.matchers) else self  # type: ignore[return-value]
-
-    @property
-    def _each(self) -> list[Any]:
-        """Those that write, and the one that only matches."""
-        return [*self.models, *self.matchers]
+        """Those among them that only match, as one; itself where there are none."""
+        return self.matchers or self
 
 
-def _twins(models: Sequence[CrossModal]) -> list[int]:
-    """For each model the first that reads pictures with the same encoder, weights and all: it is asked once for both."""
-
-    def same(one: CrossModal, other: CrossModal) -> bool:
-        if one.recipe.encode["image"] != other.recipe.encode["image"]:
-            return False
-        mine, theirs = (model.encoders["image"].state_dict() for model in (one, other))
-        return mine.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in mine.items())
-
-    return [next(i for i, other in enumerate(models) if same(model, other)) for model in models]
-
-
-def _parted(models: Sequence[CrossModal], names: Sequence[str]) -> tuple[list[CrossModal], CrossModal | None]:
-    """Those that write, and the one that only matches."""
+def _parted(models: Sequence[CrossModal], names: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Numbers of those that write, and of those that only match."""
     matching = [i for i, model in enumerate(models) if "match" in model.can() and "caption" not in model.can()]
-    if len(matching) > 1:
-        raise ConfigError(
-            f"{' and '.join(names[i] for i in matching)} match and do not caption; one such model may stand beside those "
-            "that write. Leave the others out."
-        )
     writing = [i for i in range(len(models)) if i not in matching]
     if not writing:
         raise ConfigError(
-            f"{names[0]} does not caption; name a model that writes beside it: tuwen caption WRITER,{names[0]} photo.jpg"
+            f"{' and '.join(names)} {'does' if len(names) == 1 else 'do'} not caption; name a model that writes beside: tuwen "
+            f"caption WRITER,{','.join(names)} photo.jpg"
         )
     _check([models[i] for i in writing], [names[i] for i in writing])
-    return [models[i] for i in writing], models[matching[0]] if matching else None
+    return writing, matching
 
 
 def _check(models: Sequence[CrossModal], names: Sequence[str]) -> None:
@@ -144,28 +88,13 @@ def _check(models: Sequence[CrossModal], names: Sequence[str]) -> None:
             )
 
 
-def _values(one: Any) -> dict[str, Any]:
-    return {f.name: getattr(one, f.name) for f in fields(one)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Feeds(Feed):
-    """What the first model reads of a field, and what the others read."""
-
-    others: tuple[Feed, ...] = ()
-
-    def to(self, device: torch.device | str) -> _Feeds:
-        moved = Feed(**{name: value for name, value in _values(self).items() if name != "others"}).to(device)
-        return _Feeds(**_values(moved), others=tuple(one.to(device) for one in self.others))
-
-
 @dataclass(frozen=True, slots=True)
 class _Latents(Latent):
     """The latent of the first model, and those of the others, with the same rows."""
 
     others: tuple[Latent, ...] = ()
     matched: Latent | None = None
-    """Of the model that only matches."""
+    """Of those that only match, side by side."""
 
     def rows(self, index: Tensor) -> _Latents:
         picked, matched = Latent.rows(self, index), None if self.matched is None else self.matched.rows(index)

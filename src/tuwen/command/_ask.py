@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from tuwen import registry
 from tuwen._files import atomic, check_file
@@ -37,8 +37,8 @@ class _Model:
 @dataclass(frozen=True, kw_only=True)
 class _Models:
     model: str
-    """Model directory, as `tuwen train` writes it; or several, with commas between, that write together; one that only
-    matches says what fits."""
+    """Model directory, as `tuwen train` writes it; or several, with commas between, that write together; those that only
+    match say what fits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,11 @@ def task_parameters(task: ModuleType) -> list[inspect.Parameter]:
     return [*parameters(model), *parameters(task.Request, pictures=True), *named, *parameters(_Device)]
 
 
+def _open(task: ModuleType, values: Mapping[str, Any]) -> Any:
+    """The model that is asked, or several as one where the task takes them."""
+    return open_model(values["model"], values["device"], several="caption" if _takes_several(task) else "")
+
+
 def _takes_several(task: ModuleType) -> bool:
     """Whether several models answer as one."""
     return getattr(task, "several", False)
@@ -72,18 +77,19 @@ def _may_stream(task: ModuleType) -> bool:
     return hasattr(task, "check_stream")
 
 
-def open_model(path: str, device: str, *, several: bool = False) -> Any:
+def open_model(path: str, device: str, *, several: Literal["", "caption", "match"] = "") -> Any:
     """The model of a directory.
 
     Args:
         device: cpu, cuda, mps or auto.
-        several: whether several directories, with commas between, may be named, whose models write captions together.
+        several: what the models of several directories, named with commas between, do as one; "": one is taken.
     Raises:
         ConfigError: several are named where one is taken.
     """
     from tuwen.directory import load
     from tuwen.ensemble import Ensemble
     from tuwen.machine import choose_device
+    from tuwen.matchers import Matchers
 
     paths = model_paths(path)
     if len(paths) > 1 and not several:
@@ -91,7 +97,9 @@ def open_model(path: str, device: str, *, several: bool = False) -> Any:
             f"{path} names {len(paths)} models, and one is taken here; name one. Several write captions together: tuwen "
             f"caption {path} photo.jpg"
         )
-    return Ensemble.load(paths, choose_device(device)) if len(paths) > 1 else load(path, choose_device(device))
+    if len(paths) == 1:
+        return load(path, choose_device(device))
+    return (Ensemble if several == "caption" else Matchers).load(paths, choose_device(device))
 
 
 def model_paths(path: str) -> list[str]:
@@ -115,7 +123,7 @@ def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:
         _draw(task, values, [("", task.Request(**options))], json=json)
         return
     if not images:
-        model = open_model(values["model"], values["device"], several=_takes_several(task))
+        model = _open(task, values)
         with _tells(task, _bulk.Ticker(1)) as more:
             [response] = task.run(model, [task.Request(**options)], **more)
         print(to_json(_plain(response, _left_out(task, options))) if json else task.show(response))
@@ -176,7 +184,7 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
     [(name, request)] = requests
     read = [getattr(request, field) for field in picture_fields(task.Request)]
     check_file(str(out), [one for one in read if isinstance(one, str | os.PathLike)])
-    model = open_model(values["model"], values["device"], several=_takes_several(task))
+    model = _open(task, values)
     try:
         with _tells(task, _bulk.Ticker(1)) as more:
             [response] = task.run(model, [request], **more)
@@ -270,7 +278,7 @@ class _Job:
         began, ticker = time.monotonic(), _bulk.Ticker(len(left))
         try:
             if left:
-                model = open_model(self.values["model"], self.values["device"], several=_takes_several(self.task))
+                model = _open(self.task, self.values)
                 with _streams(self.stream) if self.stream else _tells(self.task, ticker) as more:
                     for batch in _bulk.answers(
                         lambda some: self._ask(model, some, more), left, self.values["on_error"], at_once

@@ -3,6 +3,7 @@
 Example:
     tuwen embed model photos/ -o vectors.parquet
     tuwen embed model photos/ -o vectors.npy --field image --html map.html
+    tuwen embed matches,matches_too photos/ --split train -o vectors.npy
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     model: str
-    """Model directory."""
+    """Model directory; or several that match, with commas between: their vectors stand side by side, so that a cosine is the
+    mean of theirs."""
     data: str
     """A folder, a table, a JSON of splits, or `scenes`."""
     out: str = ""
@@ -71,7 +73,7 @@ def run(request: Request) -> Iterator[Response]:
     from tuwen.command._ask import open_model
     from tuwen.command._read import batches, left_out, located, read_rows
 
-    model = open_model(request.model, request.device)
+    model = open_model(request.model, request.device, several="match")
     rows = read_rows("embed", model.recipe, request.data, split=request.split, settings=request.set, rows=request.rows)
     fields = _fields(model, rows.fields, request.field)
     told = [row.key for row in rows if any(_values(row.fields.get(name)) for name in fields)] if request.html else []

@@ -29,7 +29,7 @@ _OWN = ("out", "html", "rows", "device")
 @dataclass(frozen=True, kw_only=True)
 class Request:
     model: str = field(default="", metadata={"positional": True})
-    """Model directory, or several of captions with commas between (with --method mbr also one that matches); left out with
+    """Model directory, or several of captions with commas between (with --method mbr also some that match); left out with
     --captions."""
     data: str = field(default="", metadata={"positional": True})
     """A folder, a table, a JSON of splits, or `scenes`; left out with --captions."""

@@ -60,9 +60,11 @@ def _check_made_by(matcher: CrossModal, told: Sequence[Vector], path: str) -> No
     now_TD = matcher.encode([one.text for one in told], field="text").float().cpu()
     kept_TD = torch.from_numpy(np.stack([one.place for one in told]))
     if kept_TD.shape != now_TD.shape or float((kept_TD * now_TD).sum(1).min()) < 0.99:
+        names = getattr(matcher, "names", ())  # of those that match as one, in the order of their vectors
+        order = "; or name the models in the order in which they made them" if len(names) > 1 else ""
         raise ConfigError(
             f"the vectors in {path} are not those of the model that matches here; make them with it: "
-            f"tuwen embed MODEL DATA --split train -o {path}"
+            f"tuwen embed {','.join(names) or 'MODEL'} DATA --split train -o {path}{order}"
         )
 
 

@@ -84,11 +84,10 @@ class Request:
     samples: int | None = None
     """Captions that are drawn, of which the best are given; best if not given, and for mbr 16, beside those of the beam."""
     similarity: str | None = None
-    """How captions are compared: cider, by their words, or embedding, by the model that matches. For
-    mbr."""
+    """How captions are compared: cider, by their words, or embedding, by what matches. For mbr."""
     neighbours: str = ""
     """File of pictures whose captions have a voice too where the pictures are alike: vectors of the training part, made
-    with the model that matches by: tuwen embed MATCHES DATA --split train -o FILE.npy. For mbr."""
+    with what matches here, one model or all that do: tuwen embed MATCHES,ANOTHER DATA --split train -o FILE.npy. For mbr."""
     candidates: int | None = None
     """Tokens that are tried at every step; 5 if not given. For contrastive."""
     penalty: float | None = None
