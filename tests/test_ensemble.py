@@ -126,7 +126,7 @@ def test_from_the_command_line(tmp_path, capsys):
     assert cli.main([*asked, "--json", "--html", str(page)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["figures"]["num_captions"] == 8 and page.stat().st_size > 1000
-    assert cli.main(["match", pair, str(data / "red.png"), "--text", "a"]) == 2
+    assert cli.main(["reconstruct", pair, str(data / "red.png")]) == 2
     assert "b names 2 models, and one is taken here; name one. Several write captions" in capsys.readouterr().err
     assert cli.main(["embed", pair, str(data), "-o", f"{page}.npy"]) == 2
     assert "a does not match pictures with texts, so that it has no vectors" in capsys.readouterr().err

@@ -125,6 +125,32 @@ def test_vectors_and_neighbours_of_several(tmp_path, capsys):
         assert said.endswith("; or name the models in the order in which they made them\n") is (len(models) > 1)
 
 
+def test_they_match_name_and_are_evaluated_as_one(tmp_path, capsys):
+    for name, model in (("a", first()), ("b", other())):
+        save(model, tmp_path / name)
+    eight.write_pictures(tmp_path / "photos")
+    several, photos = f"{tmp_path / 'a'},{tmp_path / 'b'}", tmp_path / "photos"
+
+    def said(*words):
+        assert cli.main([*map(str, words), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    found = said("match", several, photos / "red.png", *(word for text in TEXTS for word in ("--text", text)))
+    alone = [model.match(str(photos / "red.png"), TEXTS).scores for model in (first(), other())]
+    for one, mine, theirs in zip(found["scores"], *alone, strict=True):
+        assert one["cosine"] == pytest.approx((mine.cosine + theirs.cosine) / 2, abs=2e-4)
+    labels = [word for colour in eight.COLOURS for word in ("--label", colour)]
+    named = said("classify", several, photos / "red.png", *labels, "--template", "a {} picture")
+    assert "red" in json.dumps(named)
+    both, one = (
+        said("evaluate", model, photos, "--split", "train", "--set", "data.val=0", "--set", "data.test=0")["figures"]
+        for model in (several, tmp_path / "a")
+    )
+    assert both.keys() == one.keys() and both["t2i_r1"] >= 0.75
+    assert cli.main(["classify", f"{several},{eight.directory(match=False)}", str(photos / "red.png"), *labels]) == 2
+    assert "does not match pictures with texts" in capsys.readouterr().err
+
+
 def test_one_that_does_not_match_is_named():
     with pytest.raises(CannotError, match="^c does not match pictures with texts, so .* compare. Leave it out: a,b.$"):
         Matchers([first(), eight.model(match=False), other()], ["a", "c", "b"])

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tuwen.data._collate import collate
 from tuwen.data._config import Data
-from tuwen.directory import load
 from tuwen.model import CrossModal
 from tuwen.types import Batch, Feed, Latent, Sample
 
@@ -34,13 +32,6 @@ class Several(CrossModal):
         self.spaces, self.fusions, self.decoders = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self.confidence = None
         self.twins = {field: _twins(readers, field) for field in read}
-
-    @classmethod
-    def load(cls, paths: Sequence[str | Path], device: str | torch.device = "cpu") -> Self:
-        """The models of several directories, in eval mode; raises as `tuwen.load` does."""
-        of: Any = cls
-        made: Self = of([load(path, device) for path in paths], [str(path) for path in paths])
-        return made.eval()
 
     def batch(self, samples: Sequence[Sample], *, targets: bool = False, options: Data | None = None) -> Batch:
         """As of one model, with what each model reads."""

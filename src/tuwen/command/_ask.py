@@ -42,6 +42,16 @@ class _Models:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Matchers:
+    model: str
+    """Model directory, as `tuwen train` writes it; or several that match, with commas between: the mean of what they say counts."""
+
+
+_MODELS = {"": _Model, "caption": _Models, "match": _Matchers}
+"""What several models do as one in a task (its `several`) -> how they are named."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Stream:
     stream: bool = False
     """Show the answer while it is written, of several pictures one after the other; for ways of writing that are certain
@@ -58,18 +68,13 @@ def task_parameters(task: ModuleType) -> list[inspect.Parameter]:
     """MODEL, the fields of the task's Request, the options of bulk work about pictures, or of what is drawn of texts."""
     more = _bulk.Options if asked_pictures(task.Request) else _texts.Options if hasattr(task, "picture") else None
     named = [*(parameters(more) if more else []), *(parameters(_Stream) if _may_stream(task) else [])]
-    model = _Models if _takes_several(task) else _Model
+    model = _MODELS[getattr(task, "several", "")]
     return [*parameters(model), *parameters(task.Request, pictures=True), *named, *parameters(_Device)]
 
 
 def _open(task: ModuleType, values: Mapping[str, Any]) -> Any:
     """The model that is asked, or several as one where the task takes them."""
-    return open_model(values["model"], values["device"], several="caption" if _takes_several(task) else "")
-
-
-def _takes_several(task: ModuleType) -> bool:
-    """Whether several models answer as one."""
-    return getattr(task, "several", False)
+    return open_model(values["model"], values["device"], several=getattr(task, "several", ""))
 
 
 def _may_stream(task: ModuleType) -> bool:
@@ -77,12 +82,13 @@ def _may_stream(task: ModuleType) -> bool:
     return hasattr(task, "check_stream")
 
 
-def open_model(path: str, device: str, *, several: Literal["", "caption", "match"] = "") -> Any:
+def open_model(path: str, device: str, *, several: Literal["", "caption", "match", "any"] = "") -> Any:
     """The model of a directory.
 
     Args:
         device: cpu, cuda, mps or auto.
-        several: what the models of several directories, named with commas between, do as one; "": one is taken.
+        several: what the models of several directories, named with commas between, do as one; any: they caption if one of them
+            does, else they match; "": one is taken.
     Raises:
         ConfigError: several are named where one is taken.
     """
@@ -97,9 +103,11 @@ def open_model(path: str, device: str, *, several: Literal["", "caption", "match
             f"{path} names {len(paths)} models, and one is taken here; name one. Several write captions together: tuwen "
             f"caption {path} photo.jpg"
         )
-    if len(paths) == 1:
-        return load(path, choose_device(device))
-    return (Ensemble if several == "caption" else Matchers).load(paths, choose_device(device))
+    models = [load(one, choose_device(device)) for one in paths]
+    if len(models) == 1:
+        return models[0]
+    writing = several == "caption" or (several == "any" and any("caption" in model.can() for model in models))
+    return (Ensemble if writing else Matchers)(models, paths).eval()
 
 
 def model_paths(path: str) -> list[str]:

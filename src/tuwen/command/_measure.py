@@ -79,7 +79,7 @@ def measure_model(request: Request) -> Measured:
     method = method_of(Caption(image=None, **way))
     _check_eyes(request)
     extra = Extra.open(request.metrics, request.clip, request.device, draws=bool(request.features))
-    model = open_model(request.model, request.device, several="caption")
+    model = open_model(request.model, request.device, several="any")
     method, drawing = _ways(request, way, model.can()) if request.using else (method, {})
     _check_able(request, model)
     of_file, other_model = _is_file(request.against), None
@@ -91,7 +91,7 @@ def measure_model(request: Request) -> Measured:
     if of_file:
         read_captions(request.against)  # what cannot be read is said before minutes are spent
     elif request.against:
-        other_model = open_model(request.against, request.device, several="caption")
+        other_model = open_model(request.against, request.device, several="any")
     _check_guides(request, [one for one in (model, other_model) if one is not None])
     whole = read_all("evaluate", model.recipe, request.data, settings=request.set)
     rows = part_of(whole, request.data, split=request.split, rows=request.rows)

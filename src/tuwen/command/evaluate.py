@@ -29,8 +29,8 @@ _OWN = ("out", "html", "rows", "device")
 @dataclass(frozen=True, kw_only=True)
 class Request:
     model: str = field(default="", metadata={"positional": True})
-    """Model directory, or several of captions with commas between (with --method mbr also some that match); left out with
-    --captions."""
+    """Model directory, or several with commas between: of captions (with --method mbr also some that match), or all that match; left
+    out with --captions."""
     data: str = field(default="", metadata={"positional": True})
     """A folder, a table, a JSON of splits, or `scenes`; left out with --captions."""
     split: str = "test"
@@ -171,7 +171,7 @@ def show(response: Response) -> str:
             f"{name:<26}{number(value):>10}  {_between(response.intervals.get(name)):<20}{chance:>10}".rstrip()
         )
     if (other := response.beside) is not None:
-        lines += ["", f"{'less ' + other.name:<26}{'difference':>10}  {'95 % interval':<20}"]
+        lines += ["", f"{'less ' + other.name:<25} {'difference':>10}  {'95 % interval':<20}"]
         for name, value in other.differences.items():
             low, high = other.intervals[name]
             sure = "" if low <= 0 <= high else "sure"

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from tuwen.types import Latent
 
 recipe_hint = "coca"
-several = True
-"""Several models may answer as one (`tuwen.ensemble`)."""
+several = "caption"
+"""What several models do as one (`tuwen.ensemble`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

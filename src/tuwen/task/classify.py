@@ -3,6 +3,7 @@
 Example:
     tuwen classify MODEL photo.jpg
     tuwen classify MODEL photos/ --label cat --label dog -o classes.csv
+    tuwen classify MODEL,ANOTHER photo.jpg --label cat --label dog
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tuwen.types import Latent
 
 recipe_hint = "classifier"
+several = "match"
+"""What several models do as one (`tuwen.matchers`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,4 +177,4 @@ def show(response: Response) -> str:
     return "\n".join(f"{one.probability:6.1%}  {one.label}" for one in response.classes)
 
 
-__all__ = ["Class", "Request", "Response", "able", "call", "recipe_hint", "routes_of", "run", "show"]
+__all__ = ["Class", "Request", "Response", "able", "call", "recipe_hint", "routes_of", "run", "several", "show"]

@@ -5,6 +5,7 @@ to 1, comparable between pictures), the text.
 
 Example:
     tuwen match MODEL photo.jpg --text "a dog runs" --text "a red car"
+    tuwen match MODEL,ANOTHER photo.jpg --text "a dog runs" --text "a red car"
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tuwen.types import Latent
 
 recipe_hint = "coca"
+several = "match"
+"""What several models do as one (`tuwen.matchers`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,4 +152,4 @@ def show(response: Response) -> str:
     return "\n".join(f"{score.share:6.1%}  {score.cosine:+.3f}  {score.text}" for score in ranked)
 
 
-__all__ = ["Request", "Response", "Score", "able", "call", "recipe_hint", "run", "show"]
+__all__ = ["Request", "Response", "Score", "able", "call", "recipe_hint", "run", "several", "show"]
