@@ -66,9 +66,10 @@ class Request:
     folder, or a name of the hub). With --features also whether drawn pictures fit their texts (r_precision)."""
     features: str = ""
     """Network in whose features drawn pictures are compared with real ones (fid, kid, precision and recall, memorised): a
-    model directory that reads pictures, or a vision model of transformers (a folder, or a name of the hub). A classifier
-    also names what was drawn (classifier_accuracy), a model that matches gives r_precision. None of them should be the
-    model itself, or what it was trained with."""
+    model directory that reads pictures, a vision model of transformers (a folder, or a name of the hub), or the Inception
+    network of published fids (the file pt_inception-2015-12-05-6726825d.pth that pytorch-fid uses). A classifier also
+    names what was drawn (classifier_accuracy), a model that matches gives r_precision. None of them should be the model
+    itself, or what it was trained with."""
     draws: int = 0
     """Rows that a picture is drawn for, the first ones; 0: all."""
     calibrate: bool = False

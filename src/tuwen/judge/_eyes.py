@@ -1,4 +1,5 @@
-"""Networks that look at drawn and real pictures: one of tuwen's own, or a vision model of transformers."""
+"""Networks that look at drawn and real pictures: one of tuwen's own, a vision model of transformers, or the Inception
+network of published distances (`_inception.py`)."""
 
 from __future__ import annotations
 
@@ -105,7 +106,7 @@ def open_eye(source: str, device: str | torch.device = "cpu", *, where: str = "-
 
     Args:
         source: a model directory of tuwen that reads pictures; a folder made by `save_pretrained`, or a name of the Hugging
-            Face hub, of a vision model of transformers.
+            Face hub, of a vision model of transformers; a file of the weights of the Inception network of 2015.
         where: what names it, for messages.
     Raises:
         CannotError: a model of tuwen that reads no pictures.
@@ -113,17 +114,20 @@ def open_eye(source: str, device: str | torch.device = "cpu", *, where: str = "-
     """
     from tuwen.directory import RECIPE, load
     from tuwen.encode.image_pretrained import Config
+    from tuwen.judge._inception import HELP, Inception
 
-    if (Path(source) / RECIPE).is_file():
+    path = Path(source)
+    if (path / RECIPE).is_file():
         return Own(load(source, device), where=where)
+    if path.is_file() or (path.suffix in (".pth", ".pt") and not path.is_dir()):
+        return Inception(path, device, where=where)
     part = Config(source=source).build()
     try:
         part.fit([])
     except ConfigError as error:
         raise ConfigError(
-            f"{where} {source}: {error} It takes a model directory (a classifier of the same data is a good one) or a vision "
-            "model of transformers. The Inception network of published numbers is none of these, so that distances are to be "
-            "compared among models that one network looked at."
+            f"{where} {source}: {error} It takes a model directory (a classifier of the same data is a good one), a vision "
+            f"model of transformers, or a file of weights. {HELP}"
         ) from error
     return Pretrained(part.to(device).eval())
 

@@ -4,7 +4,8 @@
 
 0 where both are alike in mean and covariance C. It is the larger, the fewer pictures there are, also where both are real: compare
 distances of as many pictures, and look at that of real and real pictures beside. Numbers of two networks do not compare;
-published ones are of the Inception network of 2015 and 50,000 pictures.
+published ones are of the Inception network of 2015, which `tuwen evaluate --features pt_inception-2015-12-05-6726825d.pth`
+looks with (`judge/_inception.py`), and of 50,000 pictures.
 
 Source:
     Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS,

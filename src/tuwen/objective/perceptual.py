@@ -16,8 +16,9 @@ from tuwen.types import Batch, Decoded, Made, Terms
 @dataclass(frozen=True, kw_only=True)
 class Config:
     source: str = ""
-    """Network that looks: a directory of tuwen that reads pictures (a classifier, an autoencoder, one that matches), or a
-    folder or hub name of a vision model of transformers; only `train` reads it."""
+    """Network that looks: a directory of tuwen that reads pictures (a classifier, an autoencoder, one that matches), a
+    folder or hub name of a vision model of transformers, or a file as of `tuwen evaluate --features`; only `train` reads
+    it."""
     route: str = "reconstruct"
     """Route whose pictures are compared with what they should be."""
 
