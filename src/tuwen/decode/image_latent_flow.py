@@ -17,8 +17,7 @@ from tuwen.types import Decoded, Feed, Latent, Widths
 
 @dataclass(frozen=True, kw_only=True)
 class Config(FlowConfig):
-    early: float = 0.0
-    """How much earlier than the middle logit_normal has its peak, in logits."""
+    """Settings of `ImageLatentFlow`."""
 
     def build(self, widths: Widths) -> ImageLatentFlow:
         return ImageLatentFlow(self, widths)
