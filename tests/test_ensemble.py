@@ -126,6 +126,8 @@ def test_from_the_command_line(tmp_path, capsys):
     assert cli.main([*asked, "--json", "--html", str(page)]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["figures"]["num_captions"] == 8 and page.stat().st_size > 1000
+    assert cli.main(["caption", f"{pair},", str(data / "red.png")]) == 2
+    assert "b,': one stands on both sides of each comma, as in A,B" in capsys.readouterr().err
     assert cli.main(["reconstruct", pair, str(data / "red.png")]) == 2
     assert "b names 2 models, and one is taken here; name one. Several write captions" in capsys.readouterr().err
     assert cli.main(["embed", pair, str(data), "-o", f"{page}.npy"]) == 2

@@ -67,7 +67,10 @@ class CrossModal(nn.Module):
             if route is None:
                 raise ConfigError(f"decode.{name}: no route of recipe {recipe.name!r} makes {name!r}; {_told(recipe)}")
             source = widths[route.fuse or route.given[0]]
-            self.decoders[name] = self._settled(f"decode.{name}", config.build(source), settle)
+            decoder: Any = config.build(source)
+            if hasattr(decoder, "turned_back") != (name != base_of(name)):
+                raise ConfigError(_misplaced(name, decoder))
+            self.decoders[name] = self._settled(f"decode.{name}", decoder, settle)
 
     def _settled(self, where: str, part: nn.Module, settle: Settle) -> Any:
         settle(where, part, self)
@@ -305,6 +308,14 @@ class CrossModal(nn.Module):
         from tuwen.directory import save
 
         save(self, Path(path))
+
+
+def _misplaced(name: str, part: Any) -> str:
+    """Why a decoder cannot stand where it does."""
+    kind, base = type(part).__module__.removeprefix("tuwen."), base_of(name)
+    if name == base:
+        return f"decode.{name}: {kind} draws what a space has of a field, such as {name}@codes, and not {name!r} itself"
+    return f"decode.{name}: {kind} makes {base!r} itself; what its space has of it is drawn by image_codes or image_latent_flow"
 
 
 def _told(recipe: Recipe) -> str:

@@ -11,7 +11,7 @@ from tests.contract._parts import latent
 import tuwen
 from tuwen.decode.image_latent_flow import Config
 from tuwen.directory import save
-from tuwen.errors import ConfigError, DataError
+from tuwen.errors import ConfigError, DataError, ShapeError
 from tuwen.model import CrossModal
 from tuwen.types import Feed, Latent, Widths
 
@@ -155,3 +155,27 @@ def test_along_the_path_of_diffusion():
     assert made(latent(4), feed(made, 4)).says == "noise"
     velocity = made.velocity(made.noise(2, torch.Generator().manual_seed(0)), 0.0, latent(2))
     assert velocity.isfinite().all()
+
+
+def test_decoders_at_the_wrong_place_are_refused():
+    for setting, said in (
+        (
+            "decode.image@latent=image_flow",
+            "decode.image_flow makes 'image' itself; what its space has of it is drawn by",
+        ),
+        (
+            "decode.image=image_latent_flow",
+            "draws what a space has of a field, such as image@codes, and not 'image' itself",
+        ),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            CrossModal.create(latents.recipe().with_setting(setting), eight.samples(16))
+
+
+def test_an_encoder_of_another_size_is_told_what_fits():
+    """8 x 8 cells where the decoder makes 16 pixels of 4 x 4."""
+    model = CrossModal.create(latents.recipe().with_setting("encode.image.size=32"), eight.samples(16))
+    with pytest.raises(
+        ShapeError, match=r"it got a grid of \(8, 8\)\. Give .* as many stages and pixels, set side=32, or"
+    ):
+        model(model.batch(eight.samples(16), targets=True))

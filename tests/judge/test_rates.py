@@ -102,3 +102,8 @@ def test_jackknifes_of_the_same_rows_are_compared_part_by_part():
     assert beside("other", [ours], [theirs]).intervals == {"score": (low, high)}
     assert paired(ours, mean_rates({"score": WORSE})) is None
     assert paired(ours, Jackknifed(num_rows=9, of=ours.of)) is None
+
+
+def test_what_real_pictures_reach_is_no_difference():
+    ours, theirs = (mean_rates({"recall": scores, "recall_real": HARD}) for scores in (BETTER, WORSE))
+    assert beside("other", [ours], [theirs]).differences.keys() == {"recall"}

@@ -4,8 +4,9 @@ import pytest
 import torch
 from tests.contract._parts import latent
 
-from tuwen.errors import ShapeError
+from tuwen.errors import ConfigError, ShapeError
 from tuwen.objective.elbo import kl
+from tuwen.space import gaussian, gaussian_tokens
 from tuwen.space.gaussian_tokens import Config
 from tuwen.types import Latent, Widths
 
@@ -46,3 +47,9 @@ def test_what_is_no_token_costs_nothing():
 def test_an_encoder_without_tokens_is_refused():
     with pytest.raises(ShapeError, match=r"space.gaussian_tokens makes distributions of tokens"):
         part()(Latent(torch.zeros(1, 10)))
+
+
+@pytest.mark.parametrize("part", [gaussian, gaussian_tokens])
+def test_a_space_without_numbers_is_refused(part):
+    with pytest.raises(ConfigError, match=r"space\.gaussian\w*: width is 0; it is 1 or more"):
+        part.Config(width=0).build(Widths(12, 10))

@@ -111,8 +111,15 @@ def open_model(path: str, device: str, *, several: Literal["", "caption", "match
 
 
 def model_paths(path: str) -> list[str]:
-    """One model directory, or several with commas between; a folder with a comma in its name is one."""
-    return [path] if Path(path).exists() else [one.strip() for one in path.split(",")]
+    """One model directory, or several with commas between; a folder with a comma in its name is one.
+
+    Raises:
+        ConfigError: nothing stands before or after a comma.
+    """
+    paths = [path] if Path(path).exists() else [one.strip() for one in path.split(",")]
+    if len(paths) > 1 and not all(paths):
+        raise ConfigError(f"a model is missing in {path!r}: one stands on both sides of each comma, as in A,B")
+    return paths
 
 
 def ask(verb: str, values: Mapping[str, Any], *, json: bool) -> None:

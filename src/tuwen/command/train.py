@@ -28,7 +28,7 @@ class Request:
     set: tuple[str, ...] = ()
     """A setting PATH=VALUE of the recipe, as in train.lr=1e-3; give several."""
     time_limit: str = ""
-    """Longest time to train: 90s, 20m, 1h, 1h30m; empty: as long as the recipe says."""
+    """Longest time to train: 90s, 20m, 1h, 1h30m; empty: as long as the recipe says. Reading pictures for the first time comes on top."""
     steps: int = 0
     """Optimiser steps; 0: as many as the recipe says."""
     seed: int | None = None

@@ -128,9 +128,11 @@ class ImageDeconv(PictureDecoder):
         """(P, h * w, D) -> (P, D, h, w)."""
         if latent.tokens is None or latent.grid != self.grid:
             got = "no tokens" if latent.tokens is None else f"a grid of {latent.grid}"
+            scale = self.side // self.grid[0]
+            fit = f"set side={scale * latent.grid[0]}, " if latent.grid and len({*latent.grid}) == 1 else ""
             raise ShapeError(
                 f"decode.image_deconv with read='grid' makes {self.side} pixels of a grid of {self.grid}; it got {got}. "
-                "Give the encoder as many stages, or set read=pooled."
+                f"Give the encoder as many stages and pixels, {fit}or set read=pooled."
             )
         return latent.tokens.transpose(1, 2).unflatten(2, self.grid)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from tuwen.errors import ConfigError
 from tuwen.layers import normal_rows
 from tuwen.types import Latent, Widths
 
@@ -35,10 +36,16 @@ class Gaussian(nn.Module):
 
     Source:
         Kingma and Welling 2013, arXiv:1312.6114, section 3 and appendix C.2.
+    Raises:
+        ConfigError: it has no numbers.
     """
 
     def __init__(self, config: Config, widths: Widths):
         super().__init__()
+        if config.width < 1:
+            raise ConfigError(
+                f"space.gaussian: width is {config.width}; it is 1 or more, for example {Config().width}."
+            )
         self.config = config
         self.widths = Widths(config.width, config.width)
         self.moments = nn.Linear(widths.pooled, 2 * config.width)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from tuwen.errors import ShapeError
+from tuwen.errors import ConfigError, ShapeError
 from tuwen.space.gaussian import LOGVAR
 from tuwen.types import Latent, Widths
 
@@ -33,10 +33,16 @@ class GaussianTokens(nn.Module):
 
     Source:
         Rombach et al. 2022, arXiv:2112.10752, section 3.1 (KL-reg).
+    Raises:
+        ConfigError: a token has no numbers.
     """
 
     def __init__(self, config: Config, widths: Widths):
         super().__init__()
+        if config.width < 1:
+            raise ConfigError(
+                f"space.gaussian_tokens: width is {config.width}; it is 1 or more, for example {Config().width}."
+            )
         self.config = config
         self.widths = Widths(config.width, config.width)
         self.moments = nn.Linear(widths.tokens, 2 * config.width)

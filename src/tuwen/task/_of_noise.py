@@ -232,8 +232,8 @@ def hole(decoder: Any, like: Located, mask: Located) -> Tensor:
     if bool(hole_11HW.all()) or not bool(hole_11HW.any()):
         got = "white" if bool(hole_11HW.any()) else "black"
         raise DataError(
-            f"the mask is {got} all over, in what this model sees of it: what is to be drawn anew is white or transparent in it, "
-            "and what stays is black. Leave mask out to change the whole picture."
+            f"the mask is {got} all over, in what this model sees of it (grey is white from the middle on): what is to be drawn anew "
+            "is white or transparent in it, and what stays is black. Leave mask out to change the whole picture."
         )
     return hole_11HW
 
