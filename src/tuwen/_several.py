@@ -70,12 +70,12 @@ def _twins(models: Sequence[CrossModal], field: str) -> list[int]:
     """For each model the first that reads a field with the same encoder, weights and all: it is asked once for both."""
 
     def same(one: CrossModal, other: CrossModal) -> bool:
-        mine, theirs = one.learned(), other.learned()
         if one.recipe.encode[field] != other.recipe.encode[field]:
             return False
-        if mine.get(f"encode.{field}") != theirs.get(f"encode.{field}"):
+        parts: list[Any] = [one.encoders[field], other.encoders[field]]
+        if hasattr(parts[0], "learned") and parts[0].learned() != parts[1].learned():
             return False
-        mine, theirs = (model.encoders[field].state_dict() for model in (one, other))
+        mine, theirs = (part.state_dict() for part in parts)
         return mine.keys() == theirs.keys() and all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
     return [next(i for i, other in enumerate(models) if same(model, other)) for model in models]

@@ -99,7 +99,7 @@ def teacher(tmp_path_factory):
 def taught(out, teacher, **settings):
     """A model that has learned from pairs, with the rows of the teacher."""
     known = [{**one.fields, "split": split} for split in ("train", "val") for one in ambiguous()[1]]
-    learn(out, data=known, start_from=teacher[0], recipe=recipe(pictures=192, **settings), steps=130)
+    learn(out, data=known, start_from=teacher[0], recipe=recipe(pictures=192, **settings), steps=260)
     return tuwen.load(out)
 
 

@@ -37,10 +37,8 @@ class _Near(NamedTuple):
     """Where the flow ends for it."""
     kept_11HW: Tensor
     """Bool: what stays as it is along the way."""
-    pixels_1CHW: Tensor
-    """The picture itself, from 0 to 1, as large as what is drawn."""
-    hole_11HW: Tensor
-    """Bool: its pixels that are drawn anew."""
+    pasted: tuple[Tensor, Tensor] | None
+    """Where the flow does not keep pixels itself: the picture, (1, C, H, W) from 0 to 1, and its hole, (1, 1, H, W) bool."""
 
 
 class _Chance(NamedTuple):
@@ -139,12 +137,10 @@ class OfNoise:
         """What was drawn in the holes of pictures, where the flow does not keep their pixels itself."""
         import torch
 
-        if self.painter is self.decoder or self.requests[part[0][0]].mask is None:
+        pasted = [near.pasted for n, _ in part if (near := self.near.get(n)) is not None and near.pasted is not None]
+        if not pasted:  # those that are drawn side by side all have a mask, or none has
             return made_PCHW
-        pixels_PCHW, hole_P1HW = (
-            torch.cat(both).to(made_PCHW.device)
-            for both in zip(*((self.near[n].pixels_1CHW, self.near[n].hole_11HW) for n, _ in part), strict=True)
-        )
+        pixels_PCHW, hole_P1HW = (torch.cat(both).to(made_PCHW.device) for both in zip(*pasted, strict=True))
         return torch.where(hole_P1HW, made_PCHW, pixels_PCHW)
 
     def _told(self, numbers: set[int]) -> Callable[[int, int], None]:
@@ -204,13 +200,15 @@ class OfNoise:
 
         most = self.model.recipe.data.max_pixels
         like = Located(request.like, "", most)
-        data_1CHW, _ = self.painter.prepare([like])
-        hole_11HW = torch.ones(1, 1, *data_1CHW.shape[2:], dtype=torch.bool)
+        end_1CHW, pasted = end_of(self.model, self.way, like), None
+        kept_11HW = torch.zeros(1, 1, *end_1CHW.shape[2:], dtype=torch.bool)
         if request.mask is not None:
             hole_11HW = hole(self.painter, like, Located(request.mask, "", most))
-        # a cell of the flow stays where none of its pixels is drawn anew
-        kept_11HW = max_pool2d(hole_11HW.float(), self.painter.side // self.decoder.side) == 0
-        return _Near(end_of(self.model, self.way, like), kept_11HW, data_1CHW.float() / 255, hole_11HW)
+            # a cell of the flow stays where none of its pixels is drawn anew
+            kept_11HW = max_pool2d(hole_11HW.float(), self.painter.side // self.decoder.side) == 0
+            if self.painter is not self.decoder:
+                pasted = self.painter.prepare([like])[0].float() / 255, hole_11HW
+        return _Near(end_1CHW, kept_11HW, pasted)
 
 
 def hole(decoder: Any, like: Located, mask: Located) -> Tensor:
