@@ -4,7 +4,8 @@
         [--keep FOLDER] [--decode]
 
 Trains recipe `cnn-transformer` over the frozen features of a folder made by `save_pretrained`: with nothing (base), with
-all ideas (all), three seeds each, and with all but one (seed 0), every run on one thread; `--workers` of them side by side.
+all ideas (all), three seeds each, with all but one (seed 0), and with all and a reward for the last quarter of the cost
+(then-reward), every run on one thread; `--workers` of them side by side.
 `--steps` are those of a run with Muon, others make so many more as its step takes longer (`MUON`). A run that is in
 FOLDER already is not made again. All captions of a part of the data, beam 5: figures, and differences from `all-seed0`
 on the same pictures with 95 % intervals by paired bootstrap.
@@ -42,9 +43,11 @@ REWARD = (
     "objective.caption=self_critical data.captions=one train.optimiser=adamw train.lr=1e-4 train.warmup=0.02 "
     "decode.text.dropout=0.1 space.image.dropout=0 space.image.hidden=0"
 )
-"""Settings of the steps that go on from `all` with a reward (a quarter as many, each takes 1.6 times as long)."""
-REWARDED = "then-reward"
-"""The run that goes on from `all-seed0`."""
+"""Settings of the steps with a reward."""
+BEGUN, REWARDED = "begun-seed0", "then-reward"
+"""A run like `all-seed0` that ends earlier, and the one that goes on from it with a reward; together they cost as much."""
+SHARE, REWARD_STEP = 0.25, 1.6
+"""Share of the cost that the reward has, and the time of one of its steps over that of another."""
 SEEDS = (0, 1, 2)
 FIGURES = ("bleu_4", "cider")
 
@@ -63,12 +66,13 @@ def main() -> None:
     parser.add_argument("--decode", action="store_true", help="ask the models of `all` in other ways")
     args = parser.parse_args()
     args.keep.mkdir(parents=True, exist_ok=True)
-    asked = ("all-seed0", *args.only) if args.only else ""
-    wanted = {name: run for name, run in runs(args).items() if name.startswith(asked)}
+    asked, every = ("all-seed0", *args.only) if args.only else "", runs(args)
+    wanted = {name: run for name, run in every.items() if name.startswith(asked) and name != BEGUN}
     with ThreadPoolExecutor(args.workers) as pool:
         list(pool.map(lambda name: made(args, name, wanted[name]), [name for name in wanted if name != REWARDED]))
     if REWARDED in wanted:
-        made(args, REWARDED, wanted[REWARDED])
+        made(args, BEGUN, every[BEGUN])
+        made(args, REWARDED, every[REWARDED])
     table(args, wanted)
     if args.decode:
         decoded(args)
@@ -77,16 +81,19 @@ def main() -> None:
 def runs(args: argparse.Namespace) -> dict[str, list[str]]:
     """Name -> what `tuwen train` is told besides data and recipe."""
 
-    def options(without: Sequence[str], seed: int) -> list[str]:
+    def options(without: Sequence[str], seed: int, share: float = 1.0) -> list[str]:
         chosen = [off if name in without else on for name, (on, off) in IDEAS.items()]
-        steps = round(args.steps * (MUON if "muon" in without else 1))
+        steps = round(share * args.steps * (MUON if "muon" in without else 1))
         return [f"--seed={seed}", f"--steps={steps}", *(f"--set={one}" for text in chosen for one in text.split())]
 
     every = [name for name in IDEAS if name != "zoomed-views"]
     found = {f"{name}-seed{seed}": options(off, seed) for seed in SEEDS for name, off in (("all", ()), ("base", every))}
     found |= {f"without-{name}": options([name], 0) for name in IDEAS}
-    reward = [f"--start-from={args.keep / 'all-seed0'}", "--seed=0", f"--steps={args.steps // 4}"]
-    return found | {REWARDED: [*reward, *(f"--set={one}" for one in REWARD.split())]}
+    reward = [f"--start-from={args.keep / BEGUN}", "--seed=0", f"--steps={round(SHARE * args.steps / REWARD_STEP)}"]
+    return found | {
+        BEGUN: options([], 0, 1 - SHARE),
+        REWARDED: [*reward, *(f"--set={one}" for one in REWARD.split())],
+    }
 
 
 def made(args: argparse.Namespace, name: str, options: list[str]) -> None:

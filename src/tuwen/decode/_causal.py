@@ -10,7 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tuwen.decode._laid import lay_out
 from tuwen.layers import Block, CrossAttention, Dropout, Packing, attend, init_transformer
+
+_FIRST = 4
+"""Tokens of each beam that a cache has room for at first; later it grows by as many, or by a quarter of the text."""
 
 
 class Causal(nn.Module):
@@ -36,6 +40,7 @@ class Causal(nn.Module):
         self.blocks = nn.ModuleList(_Block(config, memory_width) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.dropout = Dropout(config.dropout)
+        self.head: nn.Linear | None = None  # stands for the embeddings in a copy that is `rounded`
         init_transformer(self)
 
     def read(
@@ -63,27 +68,23 @@ class Causal(nn.Module):
     def begun(self, memory_BMD: Tensor, mask_BM: Tensor | None, beams: int = 1) -> State:
         """State of B * beams rows of no tokens."""
         memory, cache = [], []
-        dtype, places = self.token.weight.dtype, self.position.num_embeddings * beams
-        grows = dtype is torch.bfloat16
+        dtype, most = self.token.weight.dtype, self.position.num_embeddings
+        room = beams * (most if beams == 1 and dtype is not torch.bfloat16 else min(_FIRST, most))
         for block in self.blocks:
             key, value = block.cross.memory(memory_BMD.to(dtype))  # type: ignore[operator, union-attr]
             memory.append((key.mT.contiguous(), value.contiguous()))
             batch, heads, _, width = value.shape
-            cache.append(value.new_empty(2, batch, heads, 0 if grows else places, width))
+            cache.append(value.new_zeros(2, batch, heads, room, width))
         like = memory[0][1]
-        seen_BKP = like.new_full((len(memory_BMD), beams, places), float("-inf"))
+        seen_BKC = like.new_full((len(memory_BMD), beams, room), float("-inf"))
         seen_BM = None
         if mask_BM is not None:
             seen_BM = like.new_zeros(mask_BM.shape).masked_fill(~mask_BM, float("-inf"))
-        return State(memory, seen_BM, cache, seen_BKP, grows)
+        return State(memory, seen_BM, cache, seen_BKC, whole=dtype is torch.bfloat16)
 
     def added(self, state: State, token_BK: Tensor) -> Tensor:
         """(B, K, D) as `read`, after one more token of each beam, or one for all beams of a memory; changes the state."""
-        beams = state.seen_BKP.shape[1]
-        here = slice(state.length * beams, (state.length + 1) * beams)
-        state.seen_BKP[:, :, here].diagonal(dim1=1, dim2=2).zero_()
-        state.length += 1
-        state.grow()
+        here = state.add()
         x_BKD = self.token(token_BK) + self.position.weight[state.length - 1]
         seen = state.seen(token_BK.shape[1])
         for block, memory, own in zip(self.blocks, state.memory, state.own(), strict=True):
@@ -106,20 +107,42 @@ class Causal(nn.Module):
             self._copied = copied = weights, self._round()
         return copied[1]
 
+    @torch.no_grad()
     def _round(self) -> Any:
         """GELUs are whole ones: they differ from the tanh form by less than bfloat16 does, and take a quarter of the time."""
-        other = copy.deepcopy(self).to(torch.bfloat16)
+        other = copy.deepcopy(self)
+        other.head = self.make_head()
+        other.to(torch.bfloat16)
         for part in other.modules():
             if isinstance(part, nn.GELU):
                 part.approximate = "none"
+        lay_out(other)
         return other
+
+    def embeddings(self) -> Tensor:
+        """(V, D) of the tokens that may come next."""
+        return self.token.weight
+
+    def make_head(self) -> nn.Linear:
+        """A linear layer that compares with the embeddings."""
+        weight_VD = self.embeddings()
+        size, width = weight_VD.shape
+        head = nn.Linear(width, size, device=weight_VD.device)
+        head.weight.copy_(weight_VD)
+        head.bias.zero_()
+        return head
+
+    def logits(self, top: Tensor) -> Tensor:
+        """(..., D) of `added` -> (..., V) float32, how much each token fits next."""
+        return (F.linear(top, self.embeddings()) if self.head is None else self.head(top)).float()
 
 
 @dataclass(slots=True)
 class State:
     """What has been said so far. The K beams of a picture share one cache, and each sees its own ancestors in it.
 
-    So reordering beams moves no keys and values, only the rows of `seen_BKP`.
+    So reordering beams moves no keys and values, only the rows of `seen_BKC`; where the cache is full, the places that no beam
+    sees any more are given up.
     """
 
     memory: list[tuple[Tensor, Tensor]]
@@ -127,41 +150,59 @@ class State:
     seen_BM: Tensor | None
     """0 where a token of the latent is real, minus infinity elsewhere; None if all are."""
     cache: list[Tensor]
-    """For each block keys and values of the text, (2, B, H, C, D / H): place t * K + k holds token t of beam k."""
-    seen_BKP: Tensor
-    """(B, K, P): 0 where a beam sees a place of the cache, minus infinity elsewhere; P = max_tokens * K."""
-    grows: bool
-    """Whether C grows as the text does, since products in bfloat16 copy a part of a larger tensor; else C
-    is P from the start, and the part that is in use is read."""
+    """For each block keys and values of the text, (2, B, H, C, D / H): C places, each for a token of one beam."""
+    seen_BKC: Tensor
+    """0 where a beam sees a place of the cache, minus infinity elsewhere."""
+    whole: bool
+    """Whether all of the cache is read, since products in bfloat16 copy a part of a larger tensor; else what is filled."""
+    filled: int = field(default=0)
+    """Places that are taken."""
     length: int = field(default=0)
     """Tokens that have been said."""
     top_BKD: Tensor = field(default_factory=lambda: torch.empty(0))
     """(B, K or 1, D) what the last step compared with the embeddings."""
 
-    def grow(self) -> None:
-        """Makes room for what is said, and for some that will follow: zeros, which no beam sees yet."""
-        _, beams, most = self.seen_BKP.shape
-        room = self.cache[0].shape[3]
-        if room < self.length * beams:
-            more = min(most - room, max(4, self.length // 4) * beams)
-            self.cache = [F.pad(own, (0, 0, 0, more)) for own in self.cache]
+    def add(self) -> slice:
+        """Places for one more token of each beam, which it sees; those who come after see what it sees."""
+        _, beams, room = self.seen_BKC.shape
+        if self.filled + beams > room:
+            self._grow(max(_FIRST, self.length // 4) * beams)
+        here = slice(self.filled, self.filled + beams)
+        self.seen_BKC[:, :, here].diagonal(dim1=1, dim2=2).zero_()
+        self.filled += beams
+        self.length += 1
+        return here
+
+    def _grow(self, more: int) -> None:
+        """Moves the places that a beam sees to the front, and makes room for so many more."""
+        seen_BC = (self.seen_BKC[:, :, : self.filled] == 0).any(1)
+        kept = int(seen_BC.sum(1).max())
+        place_BC = F.pad(seen_BC.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :kept], (0, more))
+        _, batch, heads, room, width = self.cache[0].shape
+        first_2BH1 = torch.arange(0, 2 * batch * heads * room, room, device=place_BC.device).view(2, batch, heads, 1)
+        index_X = (first_2BH1 + place_BC[:, None]).flatten()
+        self.cache = [
+            own.reshape(-1, width).index_select(0, index_X).view(2, batch, heads, -1, width) for own in self.cache
+        ]
+        self.seen_BKC = self.seen_BKC.gather(2, place_BC[:, None].expand(-1, self.seen_BKC.shape[1], -1))
+        self.seen_BKC[:, :, kept:] = float("-inf")
+        self.filled = kept
 
     @property
     def used(self) -> int:
         """Places of the cache that are read."""
-        return self.cache[0].shape[3] if self.grows else self.length * self.seen_BKP.shape[1]
+        return self.seen_BKC.shape[2] if self.whole else self.filled
 
     def own(self) -> list[Tensor]:
         """The part of the cache that is read."""
-        used = self.used
-        return [own[:, :, :, :used] for own in self.cache]
+        return [own[:, :, :, : self.used] for own in self.cache]
 
     def seen(self, queries: int) -> tuple[Tensor | None, Tensor | None]:
         """What so many queries of a picture see, as `attend` takes it: (B * H, K, C) of the text, and (B * H, 1, M) of the
         latent; None, if they see all of it."""
         own, heads = None, self.cache[0].shape[2]
-        if self.grows or self.seen_BKP.shape[1] > 1:
-            own = self.seen_BKP[:, None, :queries, : self.used].expand(-1, heads, -1, -1).flatten(0, 1)
+        if self.whole or self.seen_BKC.shape[1] > 1:
+            own = self.seen_BKC[:, None, :queries, : self.used].expand(-1, heads, -1, -1).flatten(0, 1)
         if self.seen_BM is None:
             return own, None
         return own, self.seen_BM[:, None, None].expand(-1, heads, 1, -1).flatten(0, 1)
@@ -179,7 +220,7 @@ class State:
         for own in self.own():
             shrunk(own[0]), shrunk(own[1])
         self.cache = [own[:, : len(keep_B)] for own in self.cache]
-        self.seen_BKP = self.seen_BKP[keep_B]
+        self.seen_BKC = self.seen_BKC[keep_B]
         if self.seen_BM is not None:
             self.seen_BM = self.seen_BM[keep_B]
 

@@ -107,6 +107,9 @@ class ImageCodes(Causal):
         with torch.no_grad():  # where a cell lies is known from the start
             self.position.weight.copy_(places(rows, columns, self.config.width) * 0.02)
 
+    def embeddings(self) -> Tensor:
+        return self.token.weight[: self.size]
+
     def prepare(self, values: Sequence[Latent]) -> tuple[Tensor, None]:
         """Latents of pictures -> (P, T) int64 codes."""
         codes = [latent.codes for latent in values if latent.codes is not None]
@@ -124,11 +127,11 @@ class ImageCodes(Causal):
         packing = Packing(torch.full((num,), length, device=device))
         place_N = torch.arange(length, device=device).repeat(num)
         top_ND = self.read(before_PT.flatten(), place_N, memory_PMD, mask_PM, packing, packing)
-        logits_NK = F.linear(top_ND, self.token.weight[: self.size])
+        logits_NK = F.linear(top_ND, self.embeddings())
         return Decoded(logits_NK.view(num, length, -1), codes_PT, owner_P=target.owner_P)
 
     def _memory(self, latent: Latent, said_P: Tensor) -> tuple[Tensor, Tensor | None]:
-        pooled_PD = self.what(latent.pooled.to(self.what.weight.dtype))
+        pooled_PD = self.what(latent.pooled.to(self.token.weight.dtype))
         return said_tokens(torch.where(said_P[:, None], pooled_PD, self.unsaid.to(pooled_PD))[:, None], latent, said_P)
 
     def start(self, latent: Latent, guidance: float = 1.0, away: Latent | None = None) -> Drawing:
@@ -149,7 +152,7 @@ class ImageCodes(Causal):
     def step(self, drawing: Drawing, code_P: Tensor) -> Tensor:
         """Takes the code of each picture, `bos` at first, and gives (P, K) float32 logits of the next."""
         top_PD = self.added(drawing.state, (code_P.repeat(2) if drawing.twice else code_P)[:, None])[:, 0]
-        logits_PK = F.linear(top_PD, self.token.weight[: self.size]).float()
+        logits_PK = self.logits(top_PD)
         if not drawing.twice:
             return logits_PK
         with_PK, without_PK = logits_PK.chunk(2)

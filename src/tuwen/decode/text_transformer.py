@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from tuwen.decode._causal import Causal, State
 from tuwen.decode._text import TextDecoder
@@ -51,9 +51,6 @@ class Config:
 class TextTransformer(Causal, TextDecoder):
     """GPT-2 with cross-attention, and its output tied to the embeddings."""
 
-    shift_V: Tensor | None = None
-    """Added to the logits; nothing but in a copy that is `rounded`."""
-
     def __init__(self, config: Config, widths: Widths):
         super().__init__(tokenizer=config.tokenizer, vocabulary=config.vocabulary, max_tokens=config.max_tokens)
         if config.width % config.heads:
@@ -87,31 +84,29 @@ class TextTransformer(Causal, TextDecoder):
             raise ShapeError("decode.text_transformer reads the tokens of its latent; it has none")
         return self.begun(latent.tokens, latent.mask, beams)
 
-    @torch.no_grad()
-    def _round(self) -> TextTransformer:
-        """Logits are shifted so that those of probable tokens are near 0, where bfloat16 is finest: as they are, three times as
-        many texts would differ.
+    def make_head(self) -> nn.Linear:
+        """Its logits are shifted so that those of probable tokens are near 0, where bfloat16 is finest: as they are, three times
+        as many texts would differ.
         """
+        head = super().make_head()
         nothing = Latent(self.token.weight.new_zeros(1, 1), tokens=self.token.weight.new_zeros(1, 1, self.memory_width))
         begin = torch.full((1,), self.bos, device=self.token.weight.device)
-        logits_1V = self.step(self.start(nothing), begin)
-        other: TextTransformer = super()._round()
-        other.shift_V = -logits_1V.max().expand(logits_1V.shape[1]).to(torch.bfloat16)
-        return other
+        head.bias.fill_(-self.step(self.start(nothing), begin).max())
+        return head
 
     def step(self, state: State, token_N: Tensor) -> Tensor:
-        beams = state.seen_BKP.shape[1]
+        beams = state.seen_BKC.shape[1]
         # all beams of a picture begin with the same token: the first step is made once for all of them
         token_BK = token_N.view(-1, beams)[:, : beams if state.length else 1]
         state.top_BKD = self.added(state, token_BK)
-        logits_BKV = F.linear(state.top_BKD, self.token.weight, self.shift_V).float()
+        logits_BKV = self.logits(state.top_BKD)
         return (logits_BKV if logits_BKV.shape[1] == beams else logits_BKV.repeat(1, beams, 1)).flatten(0, 1)
 
     def top(self, state: State) -> Tensor:
-        return state.top_BKD.expand(-1, state.seen_BKP.shape[1], -1).flatten(0, 1)
+        return state.top_BKD.expand(-1, state.seen_BKC.shape[1], -1).flatten(0, 1)
 
     def reorder(self, state: State, index_N: Tensor) -> None:
-        state.seen_BKP = state.seen_BKP.flatten(0, 1)[index_N].view_as(state.seen_BKP)
+        state.seen_BKC = state.seen_BKC.flatten(0, 1)[index_N].view_as(state.seen_BKC)
 
     def drop(self, state: State, keep_B: Tensor) -> None:
         state.keep(keep_B)
