@@ -138,12 +138,14 @@ def table(args: argparse.Namespace, names: Iterable[str]) -> None:
     print("| run | processor s | BLEU-4 | CIDEr | BLEU-4 less all | CIDEr less all | distinct | commonest |")
     print("|---" * 8 + "|")
     for name in names:
-        rows, took = rows_of(name), args.keep / f"{name}.took"
+        rows = rows_of(name)
+        tooks = [args.keep / f"{part}.took" for part in ((BEGUN, name) if name == REWARDED else (name,))]
         own, seen = rates(rows), Counter(row["caption"] for row in rows)
         apart = paired(own, base)
         assert apart is not None, "reports of the same rows"
         spread = apart.intervals()
-        cells = [name, took.read_text() if took.exists() else "", *(f"{own.figures[f]:.3f}" for f in FIGURES)]
+        took_s = sum(int(took.read_text()) for took in tooks if took.exists())
+        cells = [name, str(took_s or ""), *(f"{own.figures[f]:.3f}" for f in FIGURES)]
         for f in FIGURES:
             cells.append(f"{apart.figures[f]:+.3f} ({spread[f][0]:+.3f} to {spread[f][1]:+.3f})")
         cells += [f"{len(seen) / len(rows):.3f}", str(seen.most_common(1)[0][1])]

@@ -128,6 +128,8 @@ def test_from_the_command_line(tmp_path, capsys):
     assert found["figures"]["num_captions"] == 8 and page.stat().st_size > 1000
     assert cli.main(["caption", f"{pair},", str(data / "red.png")]) == 2
     assert "b,': one stands on both sides of each comma, as in A,B" in capsys.readouterr().err
+    assert cli.main(["caption", f"{pair},{tmp_path}/./a", str(data / "red.png")]) == 2
+    assert "/./a twice, which weighs it twice and adds nothing; name each model once" in capsys.readouterr().err
     assert cli.main(["reconstruct", pair, str(data / "red.png")]) == 2
     assert "b names 2 models, and one is taken here; name one. Several write captions" in capsys.readouterr().err
     assert cli.main(["embed", pair, str(data), "-o", f"{page}.npy"]) == 2
@@ -159,11 +161,14 @@ def test_what_cannot_write_together_is_said():
 
 
 def test_one_that_only_matches_has_a_voice_and_ranks():
-    """It writes nothing: beams stay what they were. Minimum Bayes risk and rerank ask it how well texts fit."""
+    """It writes nothing. Minimum Bayes risk and rerank ask it how well texts fit; where nothing does, that is said."""
     matcher = eight.model(captions=False)
-    alone, beside = first(), Ensemble([matcher, first()]).eval()
-    plain = [one.caption for one in alone.caption(images())]
-    assert [one.caption for one in beside.caption(images())] == plain
+    beside = Ensemble([matcher, first()], ["m", "a"]).eval()
+    silent = "^m only matches pictures with texts, which changes nothing as captions are written here. Add --method mbr"
+    with pytest.raises(ConfigError, match=silent):
+        beside.caption(images())
+    with pytest.raises(ConfigError, match=silent):
+        evaluate(beside, [beside.batch(eight.samples(), targets=True)])
     ranked = beside.caption(images(), rerank=True, best=3)
     for image, one in zip(images(), ranked, strict=True):
         said = [one, *one.alternatives]

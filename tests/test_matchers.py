@@ -94,7 +94,8 @@ def test_writers_ask_them_all():
     """Rerank and minimum Bayes risk hear the mean; what is written does not change."""
     writer = eight.model(match=False)
     beside = Ensemble([first(), writer, other()]).eval()
-    assert [one.caption for one in beside.caption(images())] == [one.caption for one in writer.caption(images())]
+    with pytest.raises(ConfigError, match="^one of the models only matches pictures with texts, which changes nothing"):
+        beside.caption(images())
     for image, one in zip(images(), beside.caption(images(), rerank=True), strict=True):
         apart = [single.match(image, [one.caption]).scores[0].cosine for single in (first(), other())]
         assert one.match == pytest.approx(sum(apart) / 2, abs=2e-4)

@@ -12,7 +12,7 @@ from tuwen.judge._drawn import Drawn
 from tuwen.judge._rates import Means
 from tuwen.model import CrossModal
 from tuwen.task._asking import asking
-from tuwen.task._writing import build
+from tuwen.task._writing import build, check_matchers
 from tuwen.types import Batch, Picture
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def evaluate(
         from tuwen.generate.beam import Config as Beam
 
         method = Beam()
+    check_matchers(model, method)
     asked = Asked(
         method=build(model, method), shuffled=shuffled, quick=not bootstrap, known=known, gallery=gallery, unsure=unsure,
         eyes=eyes, draws=draws, drawn=Drawn(options=drawing),

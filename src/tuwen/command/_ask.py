@@ -114,11 +114,16 @@ def model_paths(path: str) -> list[str]:
     """One model directory, or several with commas between; a folder with a comma in its name is one.
 
     Raises:
-        ConfigError: nothing stands before or after a comma.
+        ConfigError: nothing stands before or after a comma, or a model is named twice.
     """
     paths = [path] if Path(path).exists() else [one.strip() for one in path.split(",")]
     if len(paths) > 1 and not all(paths):
         raise ConfigError(f"a model is missing in {path!r}: one stands on both sides of each comma, as in A,B")
+    places = [Path(one).resolve() for one in paths]
+    if twice := [one for i, one in enumerate(paths) if places[i] in places[:i]]:
+        raise ConfigError(
+            f"{path!r} names {twice[0]} twice, which weighs it twice and adds nothing; name each model once"
+        )
     return paths
 
 

@@ -127,10 +127,10 @@ class Causal(nn.Module):
         """A linear layer that compares with the embeddings."""
         weight_VD = self.embeddings()
         size, width = weight_VD.shape
-        head = nn.Linear(width, size, device=weight_VD.device)
+        head = nn.utils.skip_init(nn.Linear, width, size, device=weight_VD.device)  # draws no random numbers
         head.weight.copy_(weight_VD)
         head.bias.zero_()
-        return head
+        return head  # type: ignore[no-any-return]
 
     def logits(self, top: Tensor) -> Tensor:
         """(..., D) of `added` -> (..., V) float32, how much each token fits next."""

@@ -18,11 +18,11 @@ class Laid(nn.Module):
         AttributeError, RuntimeError: this torch or this processor cannot.
     """
 
-    def __init__(self, linear: nn.Linear, *, gelu: bool):
+    def __init__(self, linear: nn.Linear, gelu: nn.GELU | None = None):
         super().__init__()
         self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight)
         self.bias_O = None if linear.bias is None else linear.bias.detach()
-        self.then: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
+        self.then: tuple[str, list[float], str] = ("gelu", [], gelu.approximate) if gelu else ("none", [], "")
         self(linear.weight.new_zeros(1, linear.in_features))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -43,10 +43,11 @@ def lay_out(module: nn.Module) -> None:
             one = children[name]
             if not isinstance(one, nn.Linear) or one.weight.device.type != "cpu":
                 continue
-            gelu = isinstance(part, nn.Sequential) and isinstance(children.get(after), nn.GELU)
+            follows = children.get(after)
+            gelu = follows if isinstance(part, nn.Sequential) and isinstance(follows, nn.GELU) else None
             try:
-                setattr(part, name, Laid(one, gelu=gelu))
+                setattr(part, name, Laid(one, gelu))
             except (AttributeError, RuntimeError):
                 return
-            if gelu:
+            if gelu is not None:
                 setattr(part, after, nn.Identity())

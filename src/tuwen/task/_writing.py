@@ -75,6 +75,19 @@ def check_stream(request: Request) -> None:
         )
 
 
+def check_matchers(model: CrossModal, config: Any, *, rerank: bool = False) -> None:
+    """Raises ConfigError where models that only match are named, and nothing asks them."""
+    from tuwen.generate import mbr
+
+    if model.matcher is model or rerank or isinstance(config, mbr.Config):
+        return
+    names = list(getattr(model.matcher, "names", ())) or ["one of the models"]
+    raise ConfigError(
+        f"{' and '.join(names)} only {'match' if names[1:] else 'matches'} pictures with texts, which changes nothing as "
+        "captions are written here. Add --method mbr, or to `caption` --rerank; or leave out what only matches."
+    )
+
+
 def build(model: CrossModal, config: Any) -> Any:
     """The way of writing of a Config, ready to be called on latents of the model.
 

@@ -21,7 +21,7 @@ from tuwen.errors import CannotError, ConfigError
 from tuwen.task._asking import Cancelled, Emit, alike, ask, asking, at_least, pictures
 from tuwen.task._attention import Look, draw, looks
 from tuwen.task._confidence import calibrated, confidences, require
-from tuwen.task._writing import build, check, check_stream, match_of, method_of
+from tuwen.task._writing import build, check, check_matchers, check_stream, match_of, method_of
 from tuwen.types import Picture, Route
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ def run(
     model.require("caption")
     if any(request.rerank for request in requests):
         model.matcher.require("match", verb="rerank captions")
+    for request in requests:
+        check_matchers(model, method_of(request), rerank=request.rerank)
     made: dict[int, Response] = {}
     with asking(model):
         for numbers, part in alike(requests, "image"):

@@ -1,0 +1,87 @@
+"""The cache that the beams of a picture share, and the copy whose weights are laid out for quick products."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tests import eight
+from torch import nn
+
+from tuwen.decode import _laid
+from tuwen.decode._laid import Laid, lay_out
+from tuwen.layers import Mlp
+from tuwen.task.caption import latent_of
+
+BEAMS, STEPS = 5, 11
+
+
+def begun(kind):
+    """A decoder, and what it reads of two pictures."""
+    model = eight.model(match=False)
+    decoder = model.decoders["text"]
+    with torch.no_grad():
+        return decoder.rounded() if kind == "bfloat16" else decoder, latent_of(model, model.batch(eight.samples()[:2]))
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+@torch.no_grad()
+def test_places_that_no_beam_sees_leave_the_cache(kind):
+    """All beams go on from one of them, so that the others are forgotten; what it says stays what it says alone."""
+    decoder, latent = begun(kind)
+    many, alone = decoder.start(latent, beams=BEAMS), decoder.start(latent)
+    generator = torch.Generator().manual_seed(0)
+    token_PK = torch.full((2, BEAMS), decoder.bos)
+    for step in range(STEPS):
+        beam = step % BEAMS
+        apart = decoder.step(many, token_PK.flatten()).view(2, BEAMS, -1)
+        single = decoder.step(alone, token_PK[:, beam])
+        torch.testing.assert_close(apart[:, beam], single, atol=0.1 if kind == "bfloat16" else 1e-4, rtol=0)
+        decoder.reorder(many, (torch.arange(2 * BEAMS) // BEAMS) * BEAMS + beam)
+        token_PK = torch.randint(4, 40, (2, BEAMS), generator=generator)
+    # one place for each token, what the last tokens of all beams hold, and room for a few more
+    assert many.length == STEPS and many.seen_BKC.shape[2] <= STEPS + 5 * BEAMS < BEAMS * STEPS
+    assert alone.length == alone.filled == STEPS
+
+
+@torch.no_grad()
+def test_one_beam_forgets_nothing_and_rows_may_leave():
+    decoder, latent = begun("float32")
+    state = decoder.start(latent, beams=2)
+    for _ in range(6):
+        decoder.step(state, torch.full((4,), 5))
+    assert state.filled == 12 and ((state.seen_BKC == 0).sum(2) == 6).all()
+    decoder.drop(state, torch.tensor([1]))
+    rest = decoder.start(latent.rows(torch.tensor([1])), beams=2)
+    for _ in range(6):
+        decoder.step(rest, torch.full((2,), 5))
+    for _ in range(4):  # grows after a picture has left
+        found, expected = (decoder.step(one, torch.full((2,), 7)) for one in (state, rest))
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_laid_out_layers_say_the_same():
+    part = nn.Sequential(nn.Linear(16, 32), Mlp(32)).to(torch.bfloat16)
+    x = torch.randn(3, 2, 16, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
+    expected = part(x).float()
+    lay_out(part)
+    torch.testing.assert_close(part(x).float(), expected, atol=0.02, rtol=0.02)
+    torch.testing.assert_close(copy.deepcopy(part)(x).float(), part(x).float())
+
+
+@torch.no_grad()
+def test_where_a_machine_cannot_layers_stay(monkeypatch):
+    part = Mlp(16)
+
+    def fails(*given, **named):
+        raise RuntimeError("no such product here")
+
+    monkeypatch.setattr(_laid.Laid, "forward", fails)
+    lay_out(part)
+    assert isinstance(part[0], nn.Linear) and isinstance(part[1], nn.GELU)
+    torch.testing.assert_close(
+        part(torch.ones(1, 16)),
+        F.gelu(part[0](torch.ones(1, 16)), approximate="tanh") @ part[2].weight.T + part[2].bias,
+    )
+    assert not any(isinstance(one, Laid) for one in part.modules())
