@@ -18,7 +18,8 @@ BEAMS, STEPS = 5, 11
 
 def begun(kind):
     """A decoder, and what it reads of two pictures."""
-    model = eight.model(match=False)
+    with torch.enable_grad():  # the first who asks trains it
+        model = eight.model(match=False)
     decoder = model.decoders["text"]
     with torch.no_grad():
         return decoder.rounded() if kind == "bfloat16" else decoder, latent_of(model, model.batch(eight.samples()[:2]))
@@ -67,6 +68,8 @@ def test_laid_out_layers_say_the_same():
     expected = part(x).float()
     lay_out(part)
     torch.testing.assert_close(part(x).float(), expected, atol=0.02, rtol=0.02)
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        assert [type(one) for one in part[1]] == [Laid, nn.Identity, Laid] and isinstance(part[0], Laid)
     torch.testing.assert_close(copy.deepcopy(part)(x).float(), part(x).float())
 
 
