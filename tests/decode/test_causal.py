@@ -4,11 +4,9 @@ import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
 from tests import eight
 from torch import nn
 
-from tuwen.decode import _laid
 from tuwen.decode._laid import Laid, lay_out
 from tuwen.layers import Mlp
 from tuwen.task.caption import latent_of
@@ -63,28 +61,41 @@ def test_one_beam_forgets_nothing_and_rows_may_leave():
 
 @torch.no_grad()
 def test_laid_out_layers_say_the_same():
-    part = nn.Sequential(nn.Linear(16, 32), Mlp(32)).to(torch.bfloat16)
-    x = torch.randn(3, 2, 16, generator=torch.Generator().manual_seed(0)).to(torch.bfloat16)
-    expected = part(x).float()
+    part = nn.Sequential(nn.Linear(16, 32), Mlp(32))
+    x = torch.randn(3, 2, 16, generator=torch.Generator().manual_seed(0))
+    expected = part(x)
     lay_out(part)
     torch.testing.assert_close(part(x).float(), expected, atol=0.02, rtol=0.02)
+    assert [type(one) for one in part[1]] == [Laid, nn.Identity, Laid] and isinstance(part[0], Laid)
     if torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        assert [type(one) for one in part[1]] == [Laid, nn.Identity, Laid] and isinstance(part[0], Laid)
-    torch.testing.assert_close(copy.deepcopy(part)(x).float(), part(x).float())
+        assert all(one.laid is not None for one in part.modules() if isinstance(one, Laid))
+    torch.testing.assert_close(copy.deepcopy(part)(x), part(x))
 
 
 @torch.no_grad()
-def test_where_a_machine_cannot_layers_stay(monkeypatch):
-    part = Mlp(16)
-
+def test_where_a_machine_cannot_lay_them_out_they_say_the_same(monkeypatch):
     def fails(*given, **named):
         raise RuntimeError("no such product here")
 
-    monkeypatch.setattr(_laid.Laid, "forward", fails)
-    lay_out(part)
-    assert isinstance(part[0], nn.Linear) and isinstance(part[1], nn.GELU)
-    torch.testing.assert_close(
-        part(torch.ones(1, 16)),
-        F.gelu(part[0](torch.ones(1, 16)), approximate="tanh") @ part[2].weight.T + part[2].bias,
-    )
-    assert not any(isinstance(one, Laid) for one in part.modules())
+    linear, x = nn.Linear(16, 16), torch.randn(3, 16, generator=torch.Generator().manual_seed(0))
+    expected = Laid(linear, gelu=True)(x)
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", fails)
+    plain = Laid(linear, gelu=True)
+    assert plain.laid is None
+    torch.testing.assert_close(plain(x), expected, atol=0.02, rtol=0.02)
+
+
+@torch.no_grad()
+def test_logits_that_are_asked_again_are_not_rounded():
+    decoder, latent = begun("bfloat16")
+    state = decoder.start(latent, beams=BEAMS)
+    for token in (decoder.bos, 5):  # the first step is made once for all beams
+        rough_NV = decoder.rough_step(state, torch.full((2 * BEAMS,), token))
+        beam_BC, token_BC = torch.tensor([[0, 3], [4, 0]]), torch.tensor([[7, 8], [9, 7]])
+        found_BC = decoder.again(state, beam_BC, token_BC)
+        rough_BC = rough_NV.view(2, BEAMS, -1)[torch.arange(2)[:, None], beam_BC, token_BC]
+        top_BKD = decoder.top(state).view(2, BEAMS, -1)
+        exact_BC = (top_BKD[torch.arange(2)[:, None], beam_BC] * decoder.token.weight[token_BC]).sum(-1)
+        torch.testing.assert_close(found_BC - found_BC[0, 0], exact_BC - exact_BC[0, 0], atol=1e-4, rtol=0)
+        assert rough_BC.dtype is torch.bfloat16 and (rough_BC.float() - found_BC).abs().max() < 0.1
+        assert not torch.equal(rough_BC.float(), found_BC)

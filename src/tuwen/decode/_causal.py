@@ -10,11 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tuwen.decode._laid import lay_out
+from tuwen.decode._laid import Laid, lay_out
 from tuwen.layers import Block, CrossAttention, Dropout, Packing, attend, init_transformer
 
 _FIRST = 4
 """Tokens of each beam that a cache has room for at first; later it grows by as many, or by a quarter of the text."""
+_ALIGNED = 16
+"""Places that are made at once."""
 
 
 class Causal(nn.Module):
@@ -40,7 +42,7 @@ class Causal(nn.Module):
         self.blocks = nn.ModuleList(_Block(config, memory_width) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.dropout = Dropout(config.dropout)
-        self.head: nn.Linear | None = None  # stands for the embeddings in a copy that is `rounded`
+        self.head: Laid | None = None  # stands for the embeddings in a copy that is `rounded`
         init_transformer(self)
 
     def read(
@@ -67,20 +69,19 @@ class Causal(nn.Module):
 
     def begun(self, memory_BMD: Tensor, mask_BM: Tensor | None, beams: int = 1) -> State:
         """State of B * beams rows of no tokens."""
-        memory, cache = [], []
-        dtype, most = self.token.weight.dtype, self.position.num_embeddings
-        room = beams * (most if beams == 1 and dtype is not torch.bfloat16 else min(_FIRST, most))
+        memory = []
         for block in self.blocks:
-            key, value = block.cross.memory(memory_BMD.to(dtype))  # type: ignore[operator, union-attr]
+            key, value = block.cross.memory(memory_BMD.to(self.token.weight.dtype))  # type: ignore[operator, union-attr]
             memory.append((key.mT.contiguous(), value.contiguous()))
-            batch, heads, _, width = value.shape
-            cache.append(value.new_zeros(2, batch, heads, room, width))
-        like = memory[0][1]
-        seen_BKC = like.new_full((len(memory_BMD), beams, room), float("-inf"))
+        like, most = memory[0][1], self.position.num_embeddings
+        whole, (batch, heads, _, width) = like.dtype is torch.bfloat16, like.shape
+        room = most if beams == 1 and not whole else _room(beams * min(_FIRST, most))
+        cache = [value.new_zeros(2, batch, heads, room, width) for _, value in memory]
+        seen_BKC = like.new_full((batch, beams, room), float("-inf"))
         seen_BM = None
         if mask_BM is not None:
             seen_BM = like.new_zeros(mask_BM.shape).masked_fill(~mask_BM, float("-inf"))
-        return State(memory, seen_BM, cache, seen_BKC, whole=dtype is torch.bfloat16)
+        return State(memory, seen_BM, cache, seen_BKC, whole)
 
     def added(self, state: State, token_BK: Tensor) -> Tensor:
         """(B, K, D) as `read`, after one more token of each beam, or one for all beams of a memory; changes the state."""
@@ -98,8 +99,8 @@ class Causal(nn.Module):
         return super().train(mode)
 
     def rounded(self) -> Any:
-        """Itself with weights in bfloat16, which steps sooner where a machine multiplies faster in it; the copy is made once
-        for weights that stay as they are."""
+        """Itself with products in bfloat16, which steps sooner where a machine multiplies faster in it; what is added up between
+        them is float32. The copy is made once for weights that stay as they are."""
         weights = [(one.data_ptr(), 0 if one.is_inference() else one._version) for one in self.parameters()]
         copied = self._copied
         if copied is None or copied[0] != weights:  # other threads may ask at the same time
@@ -109,13 +110,8 @@ class Causal(nn.Module):
 
     @torch.no_grad()
     def _round(self) -> Any:
-        """GELUs are whole ones: they differ from the tanh form by less than bfloat16 does, and take a quarter of the time."""
-        other = copy.deepcopy(self)
+        other: Any = copy.deepcopy(self)
         other.head = self.make_head()
-        other.to(torch.bfloat16)
-        for part in other.modules():
-            if isinstance(part, nn.GELU):
-                part.approximate = "none"
         lay_out(other)
         return other
 
@@ -133,8 +129,8 @@ class Causal(nn.Module):
         return head  # type: ignore[no-any-return]
 
     def logits(self, top: Tensor) -> Tensor:
-        """(..., D) of `added` -> (..., V) float32, how much each token fits next."""
-        return (F.linear(top, self.embeddings()) if self.head is None else self.head(top)).float()
+        """(..., D) of `added` -> (..., V), how much each token fits next."""
+        return F.linear(top, self.embeddings()) if self.head is None else self.head(top)
 
 
 @dataclass(slots=True)
@@ -174,9 +170,10 @@ class State:
         return here
 
     def _grow(self, more: int) -> None:
-        """Moves the places that a beam sees to the front, and makes room for so many more."""
+        """Moves the places that a beam sees to the front, and makes room for at least so many more."""
         seen_BC = (self.seen_BKC[:, :, : self.filled] == 0).any(1)
         kept = int(seen_BC.sum(1).max())
+        more = _room(kept + more) - kept
         place_BC = F.pad(seen_BC.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :kept], (0, more))
         _, batch, heads, room, width = self.cache[0].shape
         first_2BH1 = torch.arange(0, 2 * batch * heads * room, room, device=place_BC.device).view(2, batch, heads, 1)
@@ -223,6 +220,11 @@ class State:
         self.seen_BKC = self.seen_BKC[keep_B]
         if self.seen_BM is not None:
             self.seen_BM = self.seen_BM[keep_B]
+
+
+def _room(places: int) -> int:
+    """As many places or a few more: rows of other lengths than these take longer."""
+    return -(-places // _ALIGNED) * _ALIGNED
 
 
 class _Block(Block):

@@ -152,7 +152,7 @@ class ImageCodes(Causal):
     def step(self, drawing: Drawing, code_P: Tensor) -> Tensor:
         """Takes the code of each picture, `bos` at first, and gives (P, K) float32 logits of the next."""
         top_PD = self.added(drawing.state, (code_P.repeat(2) if drawing.twice else code_P)[:, None])[:, 0]
-        logits_PK = self.logits(top_PD)
+        logits_PK = self.logits(top_PD).float()
         if not drawing.twice:
             return logits_PK
         with_PK, without_PK = logits_PK.chunk(2)

@@ -95,12 +95,28 @@ class TextTransformer(Causal, TextDecoder):
         return head
 
     def step(self, state: State, token_N: Tensor) -> Tensor:
+        return self.rough_step(state, token_N).float()
+
+    @property
+    def rough(self) -> bool:
+        """Whether products are rounded to bfloat16, logits too: who needs the best few exactly asks `again`."""
+        return self.head is not None
+
+    def rough_step(self, state: State, token_N: Tensor) -> Tensor:
+        """As `step`, with logits as they are computed."""
         beams = state.seen_BKC.shape[1]
         # all beams of a picture begin with the same token: the first step is made once for all of them
         token_BK = token_N.view(-1, beams)[:, : beams if state.length else 1]
         state.top_BKD = self.added(state, token_BK)
         logits_BKV = self.logits(state.top_BKD)
         return (logits_BKV if logits_BKV.shape[1] == beams else logits_BKV.repeat(1, beams, 1)).flatten(0, 1)
+
+    def again(self, state: State, beam_BC: Tensor, token_BC: Tensor) -> Tensor:
+        """(B, C) logits of the last step in float32, of so many tokens, each after one of the beams of a picture."""
+        assert self.head is not None and self.head.bias_O is not None
+        logits_BKC = torch.bmm(state.top_BKD, F.embedding(token_BC, self.embeddings()).mT)
+        picked_BC = logits_BKC.expand(-1, state.seen_BKC.shape[1], -1).gather(1, beam_BC[:, None])[:, 0]
+        return picked_BC + self.head.bias_O[token_BC]
 
     def top(self, state: State) -> Tensor:
         return state.top_BKD.expand(-1, state.seen_BKC.shape[1], -1).flatten(0, 1)

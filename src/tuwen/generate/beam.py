@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -62,9 +63,12 @@ class Beam:
         made: list[list[Written]] = [[] for _ in range(len(latent))]
         if not made:
             return made
-        decoder = ready(decoder, self.config, latent)
-        search = Search(self.config, decoder, len(latent), latent.pooled.device)
-        state = decoder.start(latent, beams=self.config.beams)
+        writer = ready(decoder, self.config, latent)
+        search = Search(self.config, writer, len(latent), latent.pooled.device)
+        state = writer.start(latent, beams=self.config.beams)
+        step, again = writer.step, None
+        if getattr(writer, "rough", False):
+            step, again = writer.rough_step, partial(writer.again, state)
 
         def leave() -> None:
             for row, texts in search.written():
@@ -76,12 +80,12 @@ class Beam:
             if cancelled is not None and cancelled():
                 search.give_up()
             else:
-                search.advance(decoder.step(state, search.last_RK.flatten()))
+                search.advance(step(state, search.last_RK.flatten()), again=again)
             if search.done_R.any():
                 leave()
                 keep_L = fill_holes(search.done_R)
-                decoder.drop(state, keep_L)
+                writer.drop(state, keep_L)
                 search.keep(keep_L)
             if len(search):
-                decoder.reorder(state, search.parent_N())
+                writer.reorder(state, search.parent_N())
         return made
