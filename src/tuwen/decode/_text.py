@@ -81,7 +81,10 @@ class TextDecoder(TextPart):
         raise NotImplementedError
 
     def rounded(self) -> Any:
-        """A decoder that steps in bfloat16, for machines that multiply faster in it; itself where that gains nothing."""
+        """A decoder that multiplies in bfloat16, for machines that are faster in it; itself where that gains nothing.
+
+        One whose logits are rounded says so (`rough`), and beam search then asks `rough_step` in place of `step`, and `again`.
+        """
         return self
 
     def top(self, state: Any) -> Tensor:
