@@ -7,6 +7,7 @@ import torch
 from tests import eight
 from torch import nn
 
+from tuwen.decode import _causal
 from tuwen.decode._laid import Laid, lay_out
 from tuwen.layers import Mlp
 from tuwen.task.caption import latent_of
@@ -23,12 +24,16 @@ def begun(kind):
         return decoder.rounded() if kind == "bfloat16" else decoder, latent_of(model, model.batch(eight.samples()[:2]))
 
 
-@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("kind", "cache"), [("float32", "float32"), ("bfloat16", "float32"), ("bfloat16", "bfloat16")])
 @torch.no_grad()
-def test_places_that_no_beam_sees_leave_the_cache(kind):
+def test_places_that_no_beam_sees_leave_the_cache(monkeypatch, kind, cache):
     """All beams go on from one of them, so that the others are forgotten; what it says stays what it says alone."""
+    if cache == "bfloat16":
+        monkeypatch.setattr(_causal, "_MANY", 0)
     decoder, latent = begun(kind)
     many, alone = decoder.start(latent, beams=BEAMS), decoder.start(latent)
+    assert {one.dtype for one in many.cache} == {getattr(torch, cache)}
+    assert {one.dtype for one in alone.cache} == {torch.float32}
     generator = torch.Generator().manual_seed(0)
     token_PK = torch.full((2, BEAMS), decoder.bos)
     for step in range(STEPS):

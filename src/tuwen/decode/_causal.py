@@ -17,6 +17,8 @@ _FIRST = 4
 """Tokens of each beam that a cache has room for at first; later it grows by as many, or by a quarter of the text."""
 _ALIGNED = 16
 """Places that are made at once."""
+_MANY = 64
+"""Beams of all pictures from which on attention is quicker in bfloat16; where each picture has one, it never is."""
 
 
 class Causal(nn.Module):
@@ -69,10 +71,12 @@ class Causal(nn.Module):
 
     def begun(self, memory_BMD: Tensor, mask_BM: Tensor | None, beams: int = 1) -> State:
         """State of B * beams rows of no tokens."""
-        memory = []
+        dtype, memory = self.token.weight.dtype, []
+        if self.head is not None and beams > 1 and beams * len(memory_BMD) >= _MANY:
+            dtype = torch.bfloat16
         for block in self.blocks:
             key, value = block.cross.memory(memory_BMD.to(self.token.weight.dtype))  # type: ignore[operator, union-attr]
-            memory.append((key.mT.contiguous(), value.contiguous()))
+            memory.append((key.mT.to(dtype).contiguous(), value.to(dtype).contiguous()))
         like, most = memory[0][1], self.position.num_embeddings
         whole, (batch, heads, _, width) = like.dtype is torch.bfloat16, like.shape
         room = most if beams == 1 and not whole else _room(beams * min(_FIRST, most))
@@ -256,8 +260,8 @@ class _Block(Block):
         qkv_BKSHE = self.attention.qkv(self.norm_self(x_BKD)).view(batch, beams, 3, self.attention.heads, -1)
         own_2BHCE[:, :, :, here] = qkv_BKSHE[:, :, 1:].permute(2, 0, 3, 1, 4)
         key, value = own_2BHCE.flatten(1, 2).unbind()
-        x_BKD = x_BKD + self.attention.out(attend(qkv_BKSHE[:, :, 0], key.mT, value, seen[0]))
-        query_BKHE = self.cross.query(self.norm_cross(x_BKD)).view(batch, beams, self.cross.heads, -1)
+        x_BKD = x_BKD + self.attention.out(attend(qkv_BKSHE[:, :, 0].type_as(key), key.mT, value, seen[0]))
         key, value = (one.flatten(0, 1) for one in memory)
+        query_BKHE = self.cross.query(self.norm_cross(x_BKD)).view(batch, beams, self.cross.heads, -1).type_as(key)
         x_BKD = x_BKD + self.cross.out(attend(query_BKHE, key, value, seen[1]))
         return x_BKD + self.mlp(self.norm_mlp(x_BKD))
