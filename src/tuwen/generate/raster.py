@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tuwen.generate._checked import Guided
 from tuwen.generate._drawn import Narrowed, narrowed
-from tuwen.generate._shared import Told, in_steps
+from tuwen.generate._shared import Told
 from tuwen.machine import choose_precision
 from tuwen.types import Latent
 
@@ -49,6 +49,7 @@ class Raster:
     def __init__(self, config: Config):
         self.config = config
 
+    @torch.inference_mode()
     def __call__(
         self,
         decoder: Codes,
@@ -66,15 +67,6 @@ class Raster:
         """
         precision = choose_precision(self.config.precision, noise_PT.device)
         decoder = decoder.rounded() if precision is torch.bfloat16 else decoder
-
-        def part(rows_R: Tensor, tell: Told) -> Tensor:
-            some = None if away is None else away.rows(rows_R)
-            return self._draw(decoder, latent.rows(rows_R), noise_PT[rows_R], some, tell)
-
-        return torch.cat(in_steps(part, latent, told))
-
-    @torch.inference_mode()
-    def _draw(self, decoder: Codes, latent: Latent, noise_PT: Tensor, away: Latent | None, told: Told) -> Tensor:
         drawing, length = decoder.start(latent, self.config.guidance, away), noise_PT.shape[1]
         code_P = torch.full((len(noise_PT),), decoder.bos, device=noise_PT.device)
         drawn: list[Tensor] = []
@@ -82,7 +74,8 @@ class Raster:
             logits_PK = narrowed(decoder.step(drawing, code_P) / self.config.temperature, self.config)
             code_P = chosen(logits_PK, noise_PT[:, place])
             drawn.append(code_P)
-            told(place + 1, length)
+            if told:
+                told(place + 1, length)
         return torch.stack(drawn, 1)
 
 
