@@ -70,7 +70,7 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
         write_bytes(temporary, data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data)
 
 
-def check_file(path: str, read: Iterable[str | os.PathLike] = ()) -> None:
+def check_file(path: str, read: Iterable[str | os.PathLike] = (), *, example: str = "report.json") -> None:
     """Says before hours are spent that a file cannot be written there.
 
     Args:
@@ -81,7 +81,7 @@ def check_file(path: str, read: Iterable[str | os.PathLike] = ()) -> None:
     if os.path.realpath(path) in map(os.path.realpath, read):
         raise ConfigError(f"{path} would be replaced, and is read; name another file")
     if path.endswith(("/", os.sep)) or Path(path).is_dir():
-        raise ConfigError(f"{path} is a folder; name a file in it, as in {Path(path) / 'report.json'}")
+        raise ConfigError(f"{path} is a folder; name a file in it, as in {Path(path) / example}")
     if above := next((one for one in Path(path).parents if one.is_file()), None):
         raise ConfigError(f"{path} cannot be written, since {above} is a file; name another place")
 

@@ -97,6 +97,19 @@ def test_a_report_with_a_byte_order_mark(tmp_path):
     assert read_captions(str(report)) == {"1": "a cow"}
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"caption": "a cow"}], "c.json: row 0 has no key; name a report that `tuwen evaluate` wrote"),
+        ([{"key": "a"}, 3], "c.json: row 1 has no key"),
+        ([{"key": "a", "caption": 3}], "c.json: the caption of row 'a' is int, not text"),
+    ],
+)
+def test_a_report_of_another_shape_is_refused(tmp_path, rows, message):
+    with pytest.raises(DataError, match=message):
+        read_captions(write(tmp_path / "c.json", {"rows": rows}))
+
+
 def test_a_row_twice_is_refused(tmp_path):
     both = [{"image_id": 4, "caption": "a cow"}, {"image_id": "4", "caption": "a dog"}]
     rows = {"rows": [{"key": "a", "caption": "a cow"}, {"key": "a", "caption": "a dog"}]}

@@ -253,9 +253,9 @@ def test_another_number_of_codes_is_refused():
     [
         ({"steps": 5}, "raster takes guidance, precision, temperature, top_k, top_p; leave out steps"),
         ({"method": "euler"}, r"method is 'euler'\. It can be raster\."),
-        ({"temperature": 0.0}, "generate.raster.temperature is 0.0; it is above 0"),
+        ({"temperature": 0.0}, "generate.raster.temperature is 0.0; it is from 0.000001"),
         ({"top_p": 1.5}, "generate.raster.top_p is 1.5; it is above 0 and at most 1"),
-        ({"guidance": -1.0}, "guidance is -1.0; it is 0 or more, for example guidance=3"),
+        ({"guidance": -1.0}, "guidance is -1.0; it is 0 or more, below 1000, for example guidance=3"),
         (
             {"steps": 5, "top_k": 3},
             "multistep takes guidance, guidance_from, guidance_until, steps, precision; leave out top_k",

@@ -189,6 +189,8 @@ def test_there_are_no_more_texts_than_can_be():
             {"beams": 3, "best": 4},
             r"generate\.beam\.best is 4; it is from 1 to the number of beams, 3\. Set best=1 or beam=4",
         ),
+        ({"length_penalty": float("nan")}, r"generate\.beam\.length_penalty is nan; it is from -10 to 10"),
+        ({"length_penalty": 1000.0}, r"length_penalty is 1000\.0; it is from -10 to 10, for example length_penalty=1"),
         ({"best": 0}, r"generate\.beam\.best is 0; it is from 1 to the number of beams, 5"),
         ({"no_repeat_ngram": -1}, r"no_repeat_ngram is -1; it is 0 .* or more, for example no_repeat=3"),
         (

@@ -86,6 +86,11 @@ def test_pictures_of_many_lengths_are_written_as_alone():
     assert len({len(found[0].tokens) for found in together}) > 3
 
 
+def test_more_candidates_than_words_cost_nothing():
+    every, most = ([Config(candidates=k).build()(looping(), blank(1))] for k in (7, 10**12))
+    assert [one[0][0].tokens for one in every] == [one[0][0].tokens for one in most]
+
+
 def test_more_candidates_than_words():
     ((written,),) = Config(candidates=12, penalty=0.4).build()(looping(), blank(1))
     assert written.tokens == [4, 5, 6, 4, 4]

@@ -98,7 +98,7 @@ def test_config_survives_json():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(ConfigError, match="generate.raster.temperature is 0; it is above 0"):
+    with pytest.raises(ConfigError, match="generate.raster.temperature is 0; it is from 0.000001"):
         Config(temperature=0).build()
     with pytest.raises(ConfigError, match="generate.raster.guidance is -2; it is 0 or more"):
         Config(guidance=-2).build()

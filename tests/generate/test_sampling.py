@@ -157,7 +157,12 @@ def test_noise_has_the_mean_of_the_gumbel_distribution():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": 0.0}, r"generate\.sampling\.temperature is 0\.0; it is above 0, .* greedy is the limit at 0"),
+        (
+            {"temperature": 0.0},
+            r"generate\.sampling\.temperature is 0\.0; it is from 0\.000001 to 1000, .* greedy is the limit at 0",
+        ),
+        ({"temperature": float("inf")}, r"temperature is inf; it is from 0\.000001 to 1000"),
+        ({"seed": 2**64}, r"seed is 18446744073709551616; it is 0 or more, below 2 \*\* 63"),
         ({"top_k": -1}, r"top_k is -1; it is 0 \(all\) or more, for example top_k=50"),
         ({"top_p": 0.0}, r"top_p is 0\.0; it is above 0 and at most 1 \(all\), for example top_p=0\.9"),
         ({"min_p": 1.5}, r"min_p is 1\.5; it is from 0 \(all\) to 1, for example min_p=0\.1"),

@@ -62,6 +62,21 @@ def test_scripts_without_spaces_go_by_the_character():
 
 
 @pytest.mark.parametrize(
+    ("sentence", "tokens"),
+    [
+        ("कुत्ता दौड़ रहा है।", ["कुत्ता", "दौड़", "रहा", "है"]),
+        ("كلب، يركض؟", ["كلب", "يركض"]),
+        ("검은 개가 달린다。", ["검은", "개가", "달린다"]),
+        ("a dog，runs", ["a", "dog", "runs"]),
+        ("¿un perro?", ["un", "perro"]),
+        ("。", []),
+    ],
+)
+def test_stops_of_other_scripts_are_no_words(sentence, tokens):
+    assert tokenize(sentence) == tokens
+
+
+@pytest.mark.parametrize(
     "sentence",
     [
         "একটি কুকুর দৌড়াচ্ছে",

@@ -158,6 +158,11 @@ def test_a_size_that_the_model_cannot_draw(of_text):
             ConfigError, match=f"size is {size}, and this model draws 16 x 16 pixels; it can be that or a"
         ):
             of_text.draw("a red picture", size=size)
+    for options in ({"size": 1_600_000}, {"num": 10**9}, {"candidates": 10**12}):
+        with pytest.raises(
+            ConfigError, match="and at most 4 are drawn at a time; ask for a smaller size, or for fewer"
+        ):
+            of_text.draw("a red picture", **options)
 
 
 def test_from_one_text_to_another_at_once(of_text):

@@ -185,10 +185,14 @@ def test_what_stands_behind_a_damaged_line_of_the_index_is_not_believed(rows, ca
 @pytest.mark.parametrize("broken", [0, 2])
 def test_a_broken_picture_is_skipped_or_raised_and_named(rows, cache, broken):
     rows[broken].fields["image"].write_bytes(b"\x89PNG\r\n\x1a\n but no more")
-    rows.append(Sample("twin", rows[broken].fields))
+    rows.append(Sample("twin", {**rows[broken].fields, "image": rows[broken].fields["image"].with_name("twin.png")}))
+    rows[5].fields["image"].write_bytes(rows[broken].fields["image"].read_bytes())
     cached, made = built(rows, cache)
     assert sorted(row for row, _ in made.skipped) == [broken, 5]
-    assert all(f"{broken}.png" in text for _, text in made.skipped)
+    assert {row: f"{name}.png" in text for row, text in made.skipped for name in [{5: "twin"}.get(row, row)]} == {
+        broken: True,
+        5: True,
+    }
     assert cached.places.keys() == {f"k{i}" for i in range(5)} - {f"k{broken}"}
 
     def refuse(row, error):

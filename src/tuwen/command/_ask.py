@@ -203,7 +203,7 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
         )
     [(name, request)] = requests
     read = [getattr(request, field) for field in picture_fields(task.Request)]
-    check_file(str(out), [one for one in read if isinstance(one, str | os.PathLike)])
+    check_file(str(out), [one for one in read if isinstance(one, str | os.PathLike)], example="out.png")
     model = _open(task, values)
     try:
         with _tells(task, _bulk.Ticker(1)) as more:
@@ -213,8 +213,11 @@ def _draw(task: ModuleType, values: Mapping[str, Any], requests: Sequence[tuple[
     drawn = task.picture(model, request, response)
     drawn.info["model"] = values["model"]
     out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(out) as temporary:
-        drawn.save(temporary, format=_PICTURES[out.suffix.lower()], pnginfo=png_notes(drawn))
+    try:
+        with atomic(out) as temporary:
+            drawn.save(temporary, format=_PICTURES[out.suffix.lower()], pnginfo=png_notes(drawn))
+    except ValueError as error:  # more pixels than the format has room for
+        raise ConfigError(f"{out} cannot hold {drawn.width} x {drawn.height} pixels: {error}; name a .png") from None
     asked = {f.name: getattr(request, f.name) for f in dataclasses.fields(request)}
     fields = _plain(response, {*_drawn(task), *_left_out(task, asked)})
     named = {"image": name} if name else {}

@@ -48,7 +48,17 @@ def read_captions(path: str) -> dict[str, str]:
     """Key -> caption. Errors: as `captions_of`."""
     raw = load(path)
     if isinstance(raw, dict) and isinstance(raw.get("rows"), list):
-        said = [(row["key"], row["caption"]) for row in raw["rows"] if "caption" in row]
+        said = []
+        for number, row in enumerate(raw["rows"]):
+            if not isinstance(row, dict) or not isinstance(row.get("key"), str):
+                raise DataError(
+                    f"{path}: row {number} has no key; name a report that `tuwen evaluate` wrote, or a list of results."
+                )
+            if not isinstance(row.get("caption", ""), str):
+                raise DataError(
+                    f"{path}: the caption of row {row['key']!r} is {type(row['caption']).__name__}, not text."
+                )
+            said += [(row["key"], row["caption"])] if "caption" in row else []
     else:
         said = [(str(key), text) for key, text in read_results(path).items()]
     if twice := [key for key, times in Counter(key for key, _ in said).items() if times > 1]:

@@ -217,7 +217,7 @@ def load(path: str) -> Any:
         raise
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}. Name a JSON file.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is no JSON: {error}. It has to be {_RESULTS} or {_REFERENCES}") from error
 
 

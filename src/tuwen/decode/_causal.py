@@ -18,7 +18,7 @@ _FIRST = 4
 _ALIGNED = 16
 """Places that are made at once."""
 _MANY = 64
-"""Beams of all pictures from which on attention is quicker in bfloat16; where each picture has one, it never is."""
+"""Beams of all pictures from which on attention in bfloat16 takes less time than in float32."""
 
 
 class Causal(nn.Module):
@@ -72,7 +72,7 @@ class Causal(nn.Module):
     def begun(self, memory_BMD: Tensor, mask_BM: Tensor | None, beams: int = 1) -> State:
         """State of B * beams rows of no tokens."""
         dtype, memory = self.token.weight.dtype, []
-        if self.head is not None and beams > 1 and beams * len(memory_BMD) >= _MANY:
+        if self.head is not None and beams * len(memory_BMD) >= _MANY:
             dtype = torch.bfloat16
         for block in self.blocks:
             key, value = block.cross.memory(memory_BMD.to(self.token.weight.dtype))  # type: ignore[operator, union-attr]

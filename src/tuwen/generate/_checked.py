@@ -34,4 +34,4 @@ class Guided(Checked):
     def check(self) -> None:
         super().check()
         self.require(self.precision in PRECISIONS, "precision", f"it is one of {', '.join(PRECISIONS)}")
-        self.require(0 <= self.guidance < 1000, "guidance", "it is 0 or more, for example guidance=3")
+        self.require(0 <= self.guidance < 1000, "guidance", "it is 0 or more, below 1000, for example guidance=3")

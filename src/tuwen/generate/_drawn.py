@@ -22,7 +22,7 @@ class Narrowed(Checked):
     """Base of the Configs that draw tokens at random. What leaves tokens out works one after the other, in this order."""
 
     temperature: float = 1.0
-    """Divides the logits, above 0: below 1 prefers what is probable, above 1 is bolder."""
+    """Divides the logits, from 0.000001 to 1000: below 1 prefers what is probable, above 1 is bolder."""
     top_k: int = 0
     """Only the k most probable tokens; 0: all."""
     top_p: float = 1.0
@@ -34,9 +34,8 @@ class Narrowed(Checked):
 
     def check(self) -> None:
         super().check()
-        self.require(
-            self.temperature > 0, "temperature", "it is above 0, for example temperature=0.7; greedy is the limit at 0"
-        )
+        what = "it is from 0.000001 to 1000, for example temperature=0.7; greedy is the limit at 0"
+        self.require(0.000001 <= self.temperature <= 1000, "temperature", what)
         self.require(self.top_k >= 0, "top_k", "it is 0 (all) or more, for example top_k=50")
         self.require(0 < self.top_p <= 1, "top_p", "it is above 0 and at most 1 (all), for example top_p=0.9")
         self.require(0 <= self.min_p <= 1, "min_p", "it is from 0 (all) to 1, for example min_p=0.1")
@@ -56,7 +55,7 @@ class Drawn(Narrowed, Limits):
 
     def check(self) -> None:
         super().check()
-        self.require(self.seed >= 0, "seed", "it is 0 or more")
+        self.require(0 <= self.seed < 2**63, "seed", "it is 0 or more, below 2 ** 63")
         self.require(self.best >= 1, "best", "it is at least 1")
         least = self.best - (self.room - self.samples)
         fewest = f"it is at least {least}, for best={self.best}. Set samples={least}."

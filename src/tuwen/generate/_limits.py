@@ -65,6 +65,9 @@ class Ranked(Limits):
     def check(self) -> None:
         super().check()
         self.require(self.beams >= 1, "beams", "it is at least 1, for example beam=5")
+        self.require(
+            -10 <= self.length_penalty <= 10, "length_penalty", "it is from -10 to 10, for example length_penalty=1"
+        )
         what = f"it is from 1 to the number of beams, {self.beams}. Set best=1 or beam={max(self.best, 1)}."
         self.require(1 <= self.best <= self.beams, "best", what)
 

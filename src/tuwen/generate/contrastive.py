@@ -92,21 +92,23 @@ class _Search:
     def __init__(self, config: Config, decoder: Steps, latent: Latent):
         self.config, self.decoder, pictures = config, decoder, len(latent)
         self.rules = Rules(config, decoder, latent.pooled.device)
-        self.state = decoder.start(latent, beams=config.candidates)
-        begin_N = torch.full((pictures * config.candidates,), decoder.bos, device=latent.pooled.device)
+        every = len(getattr(decoder, "pieces", ())) or config.candidates
+        self.tried = min(config.candidates, every)
+        self.state = decoder.start(latent, beams=self.tried)
+        begin_N = torch.full((pictures * self.tried,), decoder.bos, device=latent.pooled.device)
         self.logits_RV = self._first(decoder.step(self.state, begin_N))
         held = [*getattr(decoder, "heard", ()), decoder.top(self.state)]  # type: ignore[attr-defined]
         self.held_RTD = torch.stack([self._first(F.normalize(top_ND.float(), dim=-1)) for top_ND in held], 1)
 
     def _first(self, x_ND: Tensor) -> Tensor:
         """(R * K, D) -> (R, D): of each picture's candidates the first; before any is tried all are alike."""
-        return x_ND[:: self.config.candidates].clone()
+        return x_ND[:: self.tried].clone()
 
     def choose(self, said_RKT: Tensor, *, lookahead: bool) -> tuple[Tensor, Tensor]:
         """The next token of each text and its log-probability, both (R, 1); goes on from it."""
         whole_R1 = self.logits_RV.logsumexp(-1, keepdim=True)
         logits_RV = self.rules(self.logits_RV, said_RKT)
-        logit_RK, token_RK = logits_RV.topk(min(self.config.candidates, logits_RV.shape[1]))
+        logit_RK, token_RK = logits_RV.topk(min(self.tried, logits_RV.shape[1]))
         best_R1 = torch.zeros_like(token_RK[:, :1])
         if lookahead:
             best_R1 = self._look(token_RK, (logit_RK - whole_R1).exp())
@@ -114,7 +116,7 @@ class _Search:
 
     def _look(self, token_RK: Tensor, chance_RK: Tensor) -> Tensor:
         """Tries every candidate, gives the best one's number (R, 1) and goes on from it."""
-        tried, penalty = self.config.candidates, self.config.penalty
+        tried, penalty = self.tried, self.config.penalty
         spare_RK = token_RK[:, :1].expand(-1, tried - token_RK.shape[1])  # a vocabulary smaller than the candidates
         logits_NV = self.decoder.step(self.state, torch.cat((token_RK, spare_RK), 1).flatten())
         top_ND = F.normalize(self.decoder.top(self.state).float(), dim=-1)  # type: ignore[attr-defined]

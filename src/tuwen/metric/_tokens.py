@@ -102,8 +102,8 @@ _STOPPED = frozenset(word.lower() + "." for word in ["", *_ALWAYS, *_CAPITALISED
 """Last words that keep their full stop, and the full stop alone."""
 _UNSPACED = re.compile(UNIT)
 """One character, with its marks, of a script that puts no spaces between words."""
-_WIDE_MARK = re.compile(
-    "[\u3000-\u3004\u3008-\u3020\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u0f0b-\u0f14\u104a\u104b\u17d4-\u17da]"
+_MARK = re.compile(
+    "[\u00a1\u00bf\u0589\u060c\u061b\u061f\u06d4\u0964\u0965\u1361-\u1368\u3000-\u3004\u3008-\u3020\u30fb\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u0f0b-\u0f14\u104a\u104b\u17d4-\u17da]"
 )
 _RENAMED = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
 _RENAMED |= {"£": "#", "€": "$", "¢": "cents", "½": "1/2", "¼": "1/4", "¾": "3/4"}
@@ -151,9 +151,9 @@ def tokenize(sentence: str) -> list[str]:
         >>> tokenize("一只狗在iPhone 12旁边。")
         ['一', '只', '狗', '在', 'iphone', '12', '旁', '边']
     """
-    if sentence.isascii() or not _UNSPACED.search(sentence):
+    if sentence.isascii():
         return ptb_tokenize(sentence)
-    return ptb_tokenize(_WIDE_MARK.sub(" ", _UNSPACED.sub(r" \g<0> ", sentence)))
+    return ptb_tokenize(_MARK.sub(" ", _UNSPACED.sub(r" \g<0> ", sentence)))
 
 
 def _rename(token: str) -> str:

@@ -54,7 +54,7 @@ class Request:
     """0 prefers short captions, above 1 long ones; has no effect with beam=1."""
     best: int = 1
     """How many captions to give, 1 to beam; the others stand in `alternatives`. For sampling any number, for mbr up to
-    beam + samples."""
+    beam + samples. Diverse and mbr give fewer where fewer differ."""
     prompt: str = ""
     """Beginning that the caption goes on from; its tokens do not count in max_tokens and min_tokens."""
     words: str = ""

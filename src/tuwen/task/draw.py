@@ -140,6 +140,9 @@ class Request:
         return self.strength if self.strength is not None else 0.6 if self.mask is None else 1.0
 
 
+_MOST_GB = 4
+"""Of pictures that a request may ask for."""
+
 _NEEDS = {
     "to": ("text", "the text to begin with"),
     "without": ("text", "what the pictures are to show"),
@@ -215,6 +218,12 @@ def _block(side: int, request: Request) -> int:
             f"size is {size}, and this model draws {side} x {side} pixels; it can be that or a multiple: {side}, {2 * side}, "
             f"{4 * side}"
         )
+    held_gb = 3 * (request.all * side**2 + 2 * request.num * size**2) / 1e9  # a sheet of them stands beside them
+    if held_gb > _MOST_GB:
+        raise ConfigError(
+            f"{request.all} pictures, {request.num} of them of {size} x {size} pixels, take {held_gb:,.0f} GB, and at most "
+            f"{_MOST_GB} are drawn at a time; ask for a smaller size, or for fewer of them, with another seed each time"
+        )
     return size // side
 
 
@@ -257,7 +266,7 @@ def call(model: CrossModal, text: Any = "", **options: Any) -> Any:
 
 
 def about(request: Request) -> dict[str, Any]:
-    """What gives the same pictures again: the text, the seed, and every option that was set."""
+    """What gives the same pictures again, beside `like` and `mask`: the text, the seed, and every other option that was set."""
     asked = {f.name: (getattr(request, f.name), f.default) for f in fields(request) if f.name not in ("like", "mask")}
     return {name: value for name, (value, default) in asked.items() if name in ("text", "seed") or value != default}
 

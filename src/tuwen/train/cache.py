@@ -206,7 +206,7 @@ class Cached:
                     name = hashes.get(broken.sample)  # None where another view of it was found broken before
                     for sample in [i for i, other in hashes.items() if other == name]:
                         del hashes[sample]
-                        skip(sample, error)
+                        skip(sample, error if sample == broken.sample else self._error(samples[sample]) or error)
                 if good:
                     append([row.name for row in good], self._stored(run(data) if self.encoded else data))
                 done += len(good) + len(bad)
@@ -223,6 +223,14 @@ class Cached:
             except DataError as error:
                 bad.append((row, error))
         return good, torch.cat(made) if made else torch.empty(0), bad
+
+    def _error(self, sample: Sample) -> DataError | None:
+        """What is wrong with a picture that is the same as a broken one, by its own name."""
+        try:
+            self.part.prepare([self._located(sample)])
+        except DataError as error:
+            return error
+        return None
 
     def _located(self, sample: Sample) -> Located:
         return Located(sample.fields[self.field], sample.where, self.options.max_pixels)

@@ -259,6 +259,8 @@ class Run:
         recent = self.took_s[-50:]
         rows_per_s = self.sources.plan.batch * len(recent) / max(1e-9, sum(recent))
         left_s = (self.steps - self.step) * sum(recent) / len(recent)
+        if limit_s := self.recipe.train.time_limit_s:  # the steps are fitted to it a little later
+            left_s = min(left_s, max(0.0, limit_s - (time.monotonic() - self.began)))
         self.log(
             "step", step=self.at, steps=self.end, **values, lr=round(lr, 8), rows_per_s=round(rows_per_s, 1),
             left_s=round(left_s), memory_mb=round(peak_memory_mb()),
