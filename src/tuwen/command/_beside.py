@@ -23,7 +23,7 @@ def captions_of(path: str, found: Evaluation, extra: Extra, pictures: Pictures) 
         path: a report of `tuwen evaluate -o`, or COCO results.
         extra: metrics besides those that every evaluation of captions gives.
     Returns:
-        As of a model, with a note where ids and rows are called differently and met by a part of the name.
+        As of a model, with notes where ids and rows are met by a part of their names, and where captions are of no row.
     Raises:
         DataError: it cannot be read, or lacks a caption of a row.
     """
@@ -38,6 +38,8 @@ def captions_of(path: str, found: Evaluation, extra: Extra, pictures: Pictures) 
     if way:
         key, one = next(iter(ids.items()))
         theirs.notes.append(f"its ids meet the rows {way}: {one} is {key}")
+    if spare := sorted(said.keys() - ids.values()):
+        theirs.notes.append(f"{len(spare)} of its captions are of no row here and do not count, such as {spare[0]}")
     if told := with_references(theirs.rows):
         theirs.rates.append(caption_rates([row["caption"] for row in told], [row["references"] for row in told]))
     extra.add(theirs, pictures, chance=False)

@@ -25,10 +25,9 @@ def read_results(path: str) -> dict[Any, str]:
     """
     found: dict[Any, str] = {}
     rows = load(path)
-    if not isinstance(rows, list) or not all(
-        isinstance(row, dict) and {"image_id", "caption"} <= row.keys() for row in rows
-    ):
+    if not isinstance(rows, list):
         raise DataError(f"{path} is no list of results; it has to be {_RESULTS}")
+    _check_entries(path, rows, "results")
     for number, (key, row) in enumerate(zip(_ids(path, rows), rows, strict=True), 1):
         if key in found:
             raise DataError(f"{path} has two captions for image_id {key!r}, the second is entry {number}; keep one.")
@@ -52,12 +51,13 @@ def read_references(path: str) -> dict[Any, list[str]]:
         for key, row in zip(_ids(path, rows), rows, strict=True):
             found.setdefault(key, []).append(row["caption"])
         return _checked(path, found)
-    if isinstance(raw, dict) and isinstance(raw.get("annotations"), list) and raw["annotations"]:
-        number, odd = next(
-            (i, row) for i, row in enumerate(raw["annotations"], 1)
-            if not (isinstance(row, dict) and {"image_id", "caption"} <= row.keys())
-        )  # fmt: skip
-        raise DataError(f"{path}: entry {number} of annotations has no image_id and caption, it is {str(odd)[:60]}")
+    if isinstance(rows, list):
+        _check_entries(path, rows, "annotations")
+    if isinstance(raw, dict) and isinstance(raw.get("images"), list):
+        raise DataError(
+            f"{path} has images and no annotations, as Karpathy's splits have; that can be the DATA of `tuwen evaluate MODEL "
+            f"DATA`, but references have to be {_REFERENCES}"
+        )
     if isinstance(raw, dict) and all(isinstance(group, str | list) for group in raw.values()):
         return _checked(path, {key: [group] if isinstance(group, str) else group for key, group in raw.items()})
     raise DataError(f"{path} holds no references; it has to be {_REFERENCES}")
@@ -93,6 +93,17 @@ def join(
             "caption them too, or leave their references out: figures of a part do not compare with those of the whole."
         )
     return [(key, text, told[key]) for key, text in said.items()]
+
+
+def _check_entries(path: str, rows: Sequence[Any], what: str) -> None:
+    """Raises DataError for an entry that has no image_id and caption."""
+    for number, row in enumerate(rows, 1):
+        if not (isinstance(row, dict) and {"image_id", "caption"} <= row.keys()):
+            shown = json.dumps(row, ensure_ascii=False)
+            raise DataError(
+                f"{path}: entry {number} of the {what} has no image_id and caption, it is {shown[:60]}; each is as in "
+                f"{_RESULTS}"
+            )
 
 
 def _ids(path: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:

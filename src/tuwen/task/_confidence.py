@@ -59,8 +59,8 @@ def require(model: CrossModal, method: Any, request: Request) -> None:
         options = ", ".join(f"{options_of.get(name, name)}={value}" for name, value in own.items())
         raise ConfigError(
             f"min_confidence is {request.min_confidence:g}, and the model's confidence was fitted for {way} with "
-            f"{options or 'its usual options'}, not for what was asked. Write captions that way, or calibrate for "
-            "another method or number of beams: tuwen evaluate MODEL DATA --split val --calibrate --beam 1"
+            f"{options or 'its usual options'}, not for what was asked. Write captions that way, or calibrate for this one: "
+            "tuwen evaluate MODEL DATA --split val --calibrate, and what was asked as --method, --beam, or --using NAME=VALUE"
         )
 
 
